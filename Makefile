@@ -1,0 +1,113 @@
+# Makefile - the commands of this repository. `make` alone lists them.
+# Set-up (tools/setup.sh) installs only what is missing; a second run does nothing.
+
+CC ?= cc
+# Warnings are errors for those who change the code, not for those who try it.
+build test test-c test-js test-browser c-programs: export SSE_WERROR = 1
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: setup ## set up, build and run the demo
+	@node tools/build.js
+	@node examples/demo/server.js
+
+test: setup-test ## set up, build and run every test
+	@node tools/build.js --werror
+	@node tools/run-tests.js
+
+build: setup ## set up and build the addon
+	@node tools/build.js --werror
+
+test-c: setup-test ## the C tests under the sanitizers
+	@node tools/run-tests.js c
+
+test-js: setup-test ## the JavaScript tests
+	@node tools/build.js --werror
+	@node tools/run-tests.js js
+
+test-browser: setup-test ## the tests in a real browser
+	@node tools/build.js --werror
+	@node tools/run-tests.js browser
+
+lint: setup ## eslint
+	@node_modules/.bin/eslint .
+
+layers: ## check which layer may use which (docs/architecture.md)
+	@node tools/check-layers.js
+
+bench: setup ## the benchmarks (QUICK=1: a short run)
+	@node tools/build.js
+	@node bench/run.js $(if $(QUICK),--quick)
+
+format: ## clang-format over the C sources
+	clang-format -i $(shell find csrc test/c -name '*.[ch]')
+
+clean: ## remove what was built
+	rm -rf build
+
+setup:
+	@tools/setup.sh build
+
+setup-test:
+	@tools/setup.sh test
+
+# ---- C test programs -------------------------------------------------------
+# One program for each test/c/<layer>/test_*.c, linked with the layers that this
+# layer may use and with the helpers (any other .c) in test/c and beside the test.
+# Variants: build/c-asan (all) and build/c-tsan (io, the layer with threads).
+
+SAN_asan := -fsanitize=address,undefined,float-cast-overflow
+SAN_tsan := -fsanitize=thread
+TESTED_asan := hub io jose
+TESTED_tsan := io
+
+LINKED_hub := hub
+LINKED_io := hub io
+LINKED_jose := jose
+
+LIBS_hub :=
+LIBS_io = $(shell pkg-config --libs libuv)
+LIBS_jose = $(shell pkg-config --libs libcjson libcrypto)
+CFLAGS_DEPS = $(shell pkg-config --cflags libuv libcjson libcrypto cmocka)
+
+C_FLAGS := -std=c11 -D_GNU_SOURCE -Icsrc -Itest/c -g -O1 \
+	-fno-sanitize-recover=all -fno-omit-frame-pointer -MMD -MP \
+	-Wall -Wextra -Wshadow -Wstrict-prototypes -Wvla $(if $(SSE_WERROR),-Werror)
+
+# $(call objects,VARIANT,SOURCES)
+objects = $(patsubst %.c,build/c-$(1)/%.o,$(2))
+# $(call layer,NAME) and $(call helpers,LAYER): sources
+layer = $(wildcard csrc/$(1)/*.c)
+helpers = $(filter-out test/c/$(1)/test_%,$(wildcard test/c/*.c test/c/$(1)/*.c))
+# $(call programs,VARIANT,LAYER)
+programs = $(patsubst %.c,build/c-$(1)/%,$(wildcard test/c/$(2)/test_*.c))
+
+# $(call variant-rules,VARIANT)
+define variant-rules
+build/c-$(1)/%.o: %.c Makefile
+	@mkdir -p $$(@D)
+	$$(CC) $$(C_FLAGS) $$(CFLAGS_DEPS) $$(SAN_$(1)) -c $$< -o $$@
+endef
+
+# $(call program-rules,VARIANT,LAYER)
+define program-rules
+C_PROGRAMS += $(call programs,$(1),$(2))
+$(call programs,$(1),$(2)): build/c-$(1)/%: build/c-$(1)/%.o \
+		$(call objects,$(1),$(foreach l,$(LINKED_$(2)),$(call layer,$(l))) $(call helpers,$(2)))
+	$$(CC) $$(SAN_$(1)) $$^ -o $$@ $$(LIBS_$(2)) -lcmocka -lpthread
+endef
+
+$(foreach v,asan tsan,$(eval $(call variant-rules,$(v))))
+$(foreach v,asan tsan,$(foreach l,$(TESTED_$(v)),$(eval $(call program-rules,$(v),$(l)))))
+
+c-programs: $(C_PROGRAMS)
+c-list:
+	@printf '%s\n' $(C_PROGRAMS)
+
+-include $(wildcard build/c-*/*/*/*.d build/c-*/*/*/*/*.d)
+
+.PHONY: help demo test build test-c test-js test-browser lint layers bench format clean \
+	setup setup-test c-programs c-list
+.SECONDARY:
+.DEFAULT_GOAL := help

@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# tools/setup.sh - installs what is missing, and only that.
+#
+#   tools/setup.sh build   what the addon is built with, and the npm packages
+#   tools/setup.sh test    the same, and what the tests are run with
+#
+# Debian and Ubuntu: through apt-get, as root or with a sudo that asks nothing.
+# Elsewhere it prints the one line to run: for `build` it then stops; for `test`
+# it goes on, and the runner skips by name what cannot run (with CI=true it stops).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# probe, then the package with apt, apk, dnf, brew ("-": comes with the system)
+BUILD_NEEDS='
+has_cc          gcc,libc6-dev gcc,musl-dev  gcc           -
+has:make        make          make          make          -
+has:python3     python3       python3       python3       python
+has:pkg-config  pkg-config    pkgconf       pkgconf-pkg-config pkgconf
+lib:libcjson    libcjson-dev  cjson-dev     cjson-devel   cjson
+'
+TEST_NEEDS='
+lib:cmocka      libcmocka-dev cmocka-dev    libcmocka-devel cmocka
+lib:libuv       libuv1-dev    libuv-dev     libuv-devel   libuv
+lib:libcrypto   libssl-dev    openssl-dev   openssl-devel openssl
+has_chromium    chromium      chromium      chromium      -
+'
+
+has_cc() { command -v cc >/dev/null || command -v gcc >/dev/null; }
+has_chromium() { node -e 'process.exit(require("./tools/find-chromium.js")() ? 0 : 1)'; }
+
+probe() {
+  case $1 in
+    has:*) command -v "${1#has:}" >/dev/null ;;
+    lib:*) command -v pkg-config >/dev/null && pkg-config --exists "${1#lib:}" ;;
+    *) "$1" ;;
+  esac
+}
+
+# missing NEEDS COLUMN: the packages (in that column) of the probes that fail
+missing() {
+  local row
+  while read -r -a row; do
+    [ "${#row[@]}" -gt 0 ] || continue
+    probe "${row[0]}" || printf '%s ' "${row[$2]//,/ }"
+  done <<<"$1"
+}
+
+install_line() {
+  if command -v apk >/dev/null; then
+    echo "apk add $(missing "$1" 2)"
+  elif command -v dnf >/dev/null; then
+    echo "sudo dnf install -y $(missing "$1" 3)"
+  elif command -v brew >/dev/null; then
+    echo "brew install $(missing "$1" 4)"
+  else
+    echo "sudo apt-get install -y $(missing "$1" 1)"
+  fi
+}
+
+# provide NEEDS: true when nothing is missing at the end
+provide() {
+  local packages as_root=''
+  packages=$(missing "$1" 1)
+  [ -n "$packages" ] || return 0
+  if command -v apt-get >/dev/null; then
+    [ "$(id -u)" = 0 ] || as_root='sudo -n'
+    if [ -z "$as_root" ] || { command -v sudo >/dev/null && sudo -n true 2>/dev/null; }; then
+      echo "setup: installing $packages" >&2
+      $as_root apt-get update -qq >&2 || true
+      # shellcheck disable=SC2086 # one word for each package
+      $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 $packages >&2 </dev/null || true
+    fi
+  fi
+  [ -z "$(missing "$1" 1)" ]
+}
+
+setup_npm() {
+  local stamp=node_modules/.setup-stamp current
+  current="node $(node -p 'process.versions.modules') lock $(cksum <package-lock.json)"
+  [ "$(cat "$stamp" 2>/dev/null)" = "$current" ] && return 0
+  npm ci --no-audit --no-fund
+  echo "$current" >"$stamp"
+}
+
+need_node() {
+  if ! node -e 'process.exit(+process.versions.node.split(".")[0] >= 20 ? 0 : 1)' 2>/dev/null || ! command -v npm >/dev/null; then
+    echo 'setup: Node.js 20 or newer with npm is needed.' >&2
+    exit 1
+  fi
+}
+
+main() {
+  case ${1:-} in build | test) ;; *) echo 'usage: tools/setup.sh build|test' >&2 && exit 2 ;; esac
+  need_node
+  if ! provide "$BUILD_NEEDS"; then
+    echo "setup: something is missing to build with. Run this, then try again:" >&2
+    echo "  $(install_line "$BUILD_NEEDS")" >&2
+    exit 1
+  fi
+  setup_npm
+  if [ "$1" = test ] && ! provide "$TEST_NEEDS"; then
+    echo "setup: some test tools are missing. To run every test:" >&2
+    echo "  $(install_line "$TEST_NEEDS")" >&2
+    [ "${CI:-}" != true ] || exit 1
+  fi
+}
+
+main "$@"
