@@ -1,0 +1,39 @@
+/* frame.c - reference-counted encoded events; see frame.h. */
+#include "hub/frame.h"
+
+#include "hub/mem.h"
+
+sse_frame_t *sse_frame_new(uint64_t id, size_t len) {
+  if (len > SIZE_MAX - sizeof(sse_frame_t)) return NULL;
+  sse_frame_t *frame = sse_malloc(sizeof(*frame) + len);
+  if (frame == NULL) return NULL;
+  atomic_init(&frame->refs, 1);
+  frame->id = id;
+  frame->len = len;
+  return frame;
+}
+
+sse_frame_t *sse_frame_from_event(const sse_event_t *event) {
+  sse_frame_t *frame = sse_frame_new(event->id, sse_encode_size(event));
+  if (frame != NULL) sse_encode(event, frame->bytes);
+  return frame;
+}
+
+sse_frame_t *sse_frame_from_bytes(uint64_t id, sse_span_t bytes) {
+  sse_frame_t *frame = sse_frame_new(id, bytes.len);
+  if (frame != NULL && bytes.len > 0) memcpy(frame->bytes, bytes.ptr, bytes.len);
+  return frame;
+}
+
+sse_frame_t *sse_frame_ref(sse_frame_t *frame) {
+  /* Relaxed: whoever takes a reference holds one already. */
+  atomic_fetch_add_explicit(&frame->refs, 1, memory_order_relaxed);
+  return frame;
+}
+
+void sse_frame_unref(sse_frame_t *frame) {
+  if (frame == NULL) return;
+  /* Release and acquire: every read of the bytes on another thread happens
+   * before the free here. */
+  if (atomic_fetch_sub_explicit(&frame->refs, 1, memory_order_acq_rel) == 1) sse_free(frame);
+}

@@ -1,0 +1,18 @@
+/* limits.h - decides whether a client is too slow; acts on nothing. Pure. */
+#ifndef SSE_HUB_LIMITS_H
+#define SSE_HUB_LIMITS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A peer that takes no byte for this long while over the soft limit is slow. */
+#define SSE_STALL_US UINT64_C(1000000)
+/* Over the soft limit times this a client is slow at once. */
+#define SSE_HARD_FACTOR 16
+
+/* `left`: bytes queued after a flush met EAGAIN; `stalled_us`: how long the
+ * peer has taken no byte since. Never asked while commands are being drained. */
+bool sse_limits_is_slow(size_t max_queued_bytes, size_t left, uint64_t stalled_us);
+
+#endif
