@@ -1,0 +1,45 @@
+/* shard.h - a hub and its mailbox, driven by whichever thread owns them.
+ *
+ * DESIGN: commands are always posted, never applied by the poster directly. If
+ * the shard has a `wake`, its own thread is told; without one the posting
+ * thread is the owner and drains at once. A drain that is already under way
+ * (a sink call that ran user code that published) is left to finish the job:
+ * that is what keeps hub commands out of sink calls. */
+#ifndef SSE_IO_SHARD_H
+#define SSE_IO_SHARD_H
+
+#include "hub/hub.h"
+#include "io/clock.h"
+#include "io/mailbox.h"
+
+typedef struct sse_shard {
+  sse_hub_t *hub; /* [owner] NULL once it has ended */
+  sse_mailbox_t mailbox;
+  const sse_clock_t *clock;
+  bool is_draining;                     /* [owner]                                   */
+  bool wants_end;                       /* [owner] end once the drain is over        */
+  void (*wake)(struct sse_shard *self); /* [js] NULL: the posting thread is the owner */
+} sse_shard_t;
+
+/* [init] The hub is made with `sink`. 0 or SSE_ENOMEM. */
+int sse_shard_init(sse_shard_t *shard, const sse_hub_config_t *config, const sse_sink_t *sink,
+                   const sse_clock_t *clock);
+
+/* [owner] Frees the hub (clients close with SSE_REASON_SHUTDOWN), once the drain
+ * that may be under way is over. Idempotent. */
+void sse_shard_end(sse_shard_t *shard);
+
+/* [init] After sse_shard_end. */
+void sse_shard_deinit(sse_shard_t *shard);
+
+/* [js] Posts a command; without a thread it has been carried out on return,
+ * unless this is called from inside a drain. */
+void sse_shard_post(sse_shard_t *shard, sse_command_t *command);
+
+/* [owner] Applies what was posted and flushes until nothing is left. */
+void sse_shard_drain(sse_shard_t *shard);
+
+/* [owner] Lets the hub's timers run, then drains. */
+void sse_shard_tick(sse_shard_t *shard);
+
+#endif

@@ -1,0 +1,176 @@
+/* socket_sink.c - gathered writes and peer watching on raw sockets; see
+ * socket_sink.h. [io] unless said otherwise. */
+#include "io/socket_sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "hub/mem.h"
+#include "hub/table.h"
+#include "io/shard.h"
+
+#define MAX_IOV 256
+/* A client has nothing to say after its GET; a pipelined request or two is
+ * swallowed, more ends the connection. */
+#define MAX_DISCARDED (16 * 1024)
+#define SCRATCH 4096
+
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0 /* Node ignores SIGPIPE */
+#endif
+
+struct sse_socket {
+  uv_poll_t poll;
+  int fd;
+  sse_handle_t client;
+  sse_socket_sink_t *sink;
+  void *tag;
+  size_t discarded;
+};
+
+sse_socket_t *sse_socket_new(int fd, void *tag, int *err) {
+  sse_socket_t *socket = sse_calloc(1, sizeof(*socket));
+  if (socket == NULL) {
+    *err = SSE_ENOMEM;
+    return NULL;
+  }
+  socket->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (socket->fd == -1) {
+    *err = -errno;
+    sse_free(socket);
+    return NULL;
+  }
+  socket->tag = tag;
+  return socket;
+}
+
+void sse_socket_discard(sse_socket_t *socket) {
+  if (socket == NULL) return;
+  close(socket->fd);
+  sse_free(socket);
+}
+
+/* What the kernel holds against the connection, as a close reason. */
+static sse_reason_t pending_error(const sse_socket_t *socket) {
+  int error = 0;
+  socklen_t len = sizeof(error);
+  if (getsockopt(socket->fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1) return SSE_REASON_ERROR;
+  if (error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH) {
+    return SSE_REASON_TIMEOUT;
+  }
+  return error == 0 ? SSE_REASON_CLIENT : SSE_REASON_RESET;
+}
+
+/* Reads until there is nothing more; true when the peer is gone, with why. */
+static bool is_gone(sse_socket_t *socket, sse_reason_t *reason) {
+  char scratch[SCRATCH];
+  for (;;) {
+    ssize_t n = recv(socket->fd, scratch, sizeof(scratch), MSG_DONTWAIT);
+    if (n > 0) {
+      socket->discarded += (size_t)n;
+      if (socket->discarded <= MAX_DISCARDED) continue;
+      *reason = SSE_REASON_PROTOCOL;
+      return true;
+    }
+    if (n == 0) {
+      *reason = SSE_REASON_CLIENT;
+      return true;
+    }
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return false;
+    *reason = errno == ETIMEDOUT ? SSE_REASON_TIMEOUT : SSE_REASON_RESET;
+    return true;
+  }
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static int watch(sse_socket_t *socket, int more) {
+  return uv_poll_start(&socket->poll, UV_READABLE | UV_DISCONNECT | more, on_poll);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events) {
+  sse_socket_t *socket = SSE_CONTAINER_OF(poll, sse_socket_t, poll);
+  sse_shard_t *shard = socket->sink->shard;
+  sse_handle_t client = socket->client;
+  sse_reason_t reason = SSE_REASON_RESET;
+  if (status < 0) {
+    /* libuv folds EPOLLERR into EBADF and stops watching. */
+    sse_hub_hangup(shard->hub, client, pending_error(socket));
+  } else if ((events & (UV_READABLE | UV_DISCONNECT)) && is_gone(socket, &reason)) {
+    sse_hub_hangup(shard->hub, client, reason);
+  } else if (events & UV_WRITABLE) {
+    if (watch(socket, 0) != 0) sse_hub_hangup(shard->hub, client, SSE_REASON_ERROR);
+    sse_hub_writable(shard->hub, client);
+  }
+  sse_shard_drain(shard);
+}
+
+static void on_closed(uv_handle_t *handle) {
+  sse_free(SSE_CONTAINER_OF((uv_poll_t *)handle, sse_socket_t, poll));
+}
+
+static void close_socket(void *ctx, void *transport, sse_handle_t client, sse_reason_t reason) {
+  sse_socket_sink_t *sink = ctx;
+  sse_socket_t *socket = transport;
+  sse_reason_t ignored;
+  /* Unread bytes would turn the close into a reset that can overtake the last
+   * frames, `closing` among them. */
+  (void)is_gone(socket, &ignored);
+  uv_close((uv_handle_t *)&socket->poll, on_closed);
+  close(socket->fd);
+  sink->upcalls.closed(socket->tag, client, reason);
+}
+
+static void *open_socket(void *ctx, sse_handle_t client, void *endpoint) {
+  sse_socket_sink_t *sink = ctx;
+  sse_socket_t *socket = endpoint;
+  socket->client = client;
+  socket->sink = sink;
+  if (uv_poll_init(sink->loop, &socket->poll, socket->fd) != 0) {
+    sink->upcalls.closed(socket->tag, client, SSE_REASON_ERROR);
+    sse_socket_discard(socket);
+    return NULL;
+  }
+  if (watch(socket, 0) == 0) return socket;
+  close_socket(ctx, socket, client, SSE_REASON_ERROR);
+  return NULL;
+}
+
+static size_t fill_iov(struct iovec *iov, sse_frame_t *const *frames, size_t n, size_t offset) {
+  size_t total = 0;
+  for (size_t i = 0; i < n; i++) {
+    iov[i].iov_base = frames[i]->bytes + offset;
+    iov[i].iov_len = frames[i]->len - offset;
+    total += iov[i].iov_len;
+    offset = 0;
+  }
+  return total;
+}
+
+static sse_sink_status_t write_socket(void *ctx, void *transport, sse_frame_t *const *frames,
+                                      size_t n, size_t offset, size_t *taken) {
+  (void)ctx;
+  sse_socket_t *socket = transport;
+  struct iovec iov[MAX_IOV];
+  if (n > MAX_IOV) n = MAX_IOV;
+  size_t total = fill_iov(iov, frames, n, offset);
+  struct msghdr message = {.msg_iov = iov, .msg_iovlen = n};
+  ssize_t sent;
+  do {
+    sent = sendmsg(socket->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  } while (sent == -1 && errno == EINTR);
+  if (sent == -1 && errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS) {
+    return SSE_SINK_BROKEN;
+  }
+  *taken = sent > 0 ? (size_t)sent : 0;
+  if (*taken == total) return SSE_SINK_DONE;
+  return watch(socket, UV_WRITABLE) == 0 ? SSE_SINK_BLOCKED : SSE_SINK_BROKEN;
+}
+
+sse_sink_t sse_socket_sink(sse_socket_sink_t *self) {
+  return (sse_sink_t){open_socket, write_socket, close_socket, self};
+}
