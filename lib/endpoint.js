@@ -1,0 +1,199 @@
+'use strict';
+
+// endpoint.js - the subscribe request, from the first check to the attach. The
+// order of refusals is the design's: 503, 401, 400, 403, 429. A slot that was
+// reserved is freed on every path that does not end in a client.
+
+const { createError, httpError } = require('./errors');
+const { SCOPE, MAX_USER_ID_BYTES, nameFault } = require('./event');
+const { isCandidate, writeHead, letGo, drained, isHttp2, HEADERS } = require('./handover');
+const { Deadline, decide, tell } = require('./hooks');
+const { queryOf, readToken, readChannels, readCursor } = require('./request');
+
+/** Seconds a refused client is asked to wait. */
+const RETRY_AFTER = 5;
+
+/** The peer went away while we were busy: nothing is answered, nobody is told. */
+const GONE = Symbol('gone');
+
+/** Refuses with a JSON body that says what, never why. */
+function refuse(res, error) {
+  if (res.headersSent || res.writableEnded) {
+    res.destroy?.();
+    return;
+  }
+  const { status, code } = error;
+  res.statusCode = status;
+  res.setHeader('Content-Type', 'application/json; charset=utf-8');
+  res.setHeader('Cache-Control', 'no-store');
+  if (error.retryAfter !== undefined) res.setHeader('Retry-After', String(Math.ceil(error.retryAfter)));
+  if (error.allow !== undefined) res.setHeader('Allow', error.allow);
+  if (error.challenge !== undefined) res.setHeader('WWW-Authenticate', error.challenge);
+  res.end(JSON.stringify({ error: code, message: error.message }));
+}
+
+/** `refusal: 'soft'`: a plain 503 stops an EventSource for good; this makes it come back. */
+function refuseSoftly(req, res, error) {
+  res.statusCode = 200;
+  for (const [name, value] of Object.entries(HEADERS)) res.setHeader(name, value);
+  if (!isHttp2(req, res)) res.setHeader('Connection', 'close');
+  const retry = Math.ceil((error.retryAfter ?? RETRY_AFTER) * 1000);
+  const data = JSON.stringify({ reason: 'unavailable', reconnect: true });
+  res.end(`retry: ${retry}\nevent: closing\ndata: ${data}\n\n`);
+}
+
+/** RFC 6750, section 3: without credentials no error code is given. */
+function challengeOf(error, hadToken) {
+  if (error.status !== 401) return undefined;
+  return hadToken ? 'Bearer error="invalid_token"' : 'Bearer';
+}
+
+/**
+ * What an authenticator's answer must be; the default one's is that already.
+ * @returns {{ sub: string, exp?: number }}
+ */
+function checkUser(user) {
+  const sub = user !== null && typeof user === 'object' ? user.sub : undefined;
+  if (typeof sub !== 'string' || nameFault(sub, MAX_USER_ID_BYTES) !== null) throw httpError('ERR_SSE_UNAUTHORIZED');
+  const { exp } = user;
+  // A wrong type is never "no expiry". Skew is the default authenticator's.
+  if (exp !== undefined && !Number.isFinite(exp)) throw httpError('ERR_SSE_UNAUTHORIZED');
+  return user;
+}
+
+class Endpoint {
+  /**
+   * @param {import('./hub').Hub} hub
+   * @param {object} options checked by lib/options.js
+   * @param {{ authenticate: (token: string | undefined, req: object) => unknown,
+   *   clientOf: (id: string) => object, onError: (error: unknown) => void }} server
+   */
+  constructor(hub, options, server) {
+    this._hub = hub;
+    this._options = options;
+    this._hooks = options.hooks;
+    this._server = server;
+  }
+
+  /** GET and HEAD of the stream; answers everything itself, rejects never. */
+  async handle(req, res) {
+    const request = { hadToken: false, handle: 0 };
+    try {
+      await this._subscribe(req, res, request);
+    } catch (error) {
+      if (error !== GONE) this._refuse(req, res, error, request);
+    } finally {
+      if (request.handle !== 0) this._hub.release(request.handle);
+    }
+  }
+
+  _refuse(req, res, thrown, { hadToken }) {
+    const error = thrown.status === undefined ? httpError('ERR_SSE_HOOK_FAILED', { cause: thrown }) : thrown;
+    if (error.status === 500) this._server.onError(error.cause ?? error);
+    error.challenge = challengeOf(error, hadToken);
+    const isSoft = this._options.refusal === 'soft' && error.status === 503 && !res.headersSent;
+    if (isSoft && /text\/event-stream/i.test(req.headers.accept ?? '')) refuseSoftly(req, res, error);
+    else refuse(res, error);
+  }
+
+  async _subscribe(req, res, request) {
+    if (req.method !== 'GET' && req.method !== 'HEAD') {
+      throw Object.assign(httpError('ERR_SSE_METHOD_NOT_ALLOWED'), { allow: 'GET, HEAD' });
+    }
+    if (this._hub.isStopped) throw httpError('ERR_SSE_STOPPING', { retryAfter: RETRY_AFTER });
+    request.handle = this._hub.reserve();
+    if (request.handle === 0) throw httpError('ERR_SSE_FULL', { retryAfter: RETRY_AFTER });
+    const query = queryOf(req);
+    // What is published from here on reaches the client, by replay if need be.
+    const cursor = readCursor(req, query, this._hub.newest);
+    const { user, channels } = await this._authorize(req, res, query, request);
+    if (!this._hub.assign(request.handle, '', user.sub)) {
+      throw httpError('ERR_SSE_TOO_MANY_CONNECTIONS', { retryAfter: RETRY_AFTER });
+    }
+    if (req.method === 'HEAD') this._answerHead(req, res);
+    else this._open(req, res, request, { user, channels, cursor });
+  }
+
+  /** 401, 400, 403 in this order, all within hookTimeout. */
+  async _authorize(req, res, query, request) {
+    const deadline = new Deadline(this._options.hookTimeout);
+    const token = this._readToken(req, query, request);
+    const user = checkUser(await decide(deadline, () => this._server.authenticate(token, req)));
+    this._checkStillThere(res);
+    const channels = readChannels(query, this._options);
+    if (this._hooks.authorizeChannel !== undefined) {
+      for (const channel of channels) {
+        const allowed = await decide(deadline, () => this._hooks.authorizeChannel(user, channel, req));
+        this._checkStillThere(res);
+        if (allowed !== true) throw httpError('ERR_SSE_FORBIDDEN');
+      }
+    }
+    await deadline.limit(drained(req));
+    this._checkStillThere(res);
+    return { user, channels };
+  }
+
+  _readToken(req, query, request) {
+    // Until one is found the challenge of a failure has no error code.
+    request.hadToken = req.headers.authorization !== undefined || (this._options.queryToken && query.has('token'));
+    const token = readToken(req, query, this._options);
+    if (token === undefined) {
+      request.hadToken = false;
+      if (this._options.requireToken) throw httpError('ERR_SSE_UNAUTHORIZED');
+    }
+    return token;
+  }
+
+  _checkStillThere(res) {
+    if (res.destroyed || res.writableEnded || res.socket?.destroyed) throw GONE;
+    if (this._hub.isStopped) throw httpError('ERR_SSE_STOPPING', { retryAfter: RETRY_AFTER });
+  }
+
+  _answerHead(req, res) {
+    res.statusCode = 200;
+    for (const [name, value] of Object.entries(HEADERS)) res.setHeader(name, value);
+    if (!isHttp2(req, res)) res.setHeader('Connection', 'close');
+    res.end();
+  }
+
+  /** From here on nothing waits: head, attach, onConnect and letting go are one step. */
+  _open(req, res, request, subscription) {
+    const { transport } = this._options;
+    const isSocket = transport !== 'stream' && isCandidate(req, res);
+    if (transport === 'socket' && !isSocket) throw httpError('ERR_SSE_TRANSPORT');
+    const fd = writeHead(req, res, isSocket);
+    if (transport === 'socket' && fd < 0) {
+      // The head is out: all that is left is to end it, and to say why here.
+      res.destroy();
+      this._server.onError(httpError('ERR_SSE_TRANSPORT'));
+      return;
+    }
+    const { id, isHandedOver } = this._attach(request, res, fd, subscription);
+    request.handle = 0;
+    if (this._hooks.onConnect !== undefined) {
+      tell(() => this._hooks.onConnect(this._server.clientOf(id), req), this._server.onError);
+    }
+    if (isHandedOver) letGo(res);
+  }
+
+  _attach(request, res, fd, { user, channels, cursor }) {
+    const keys = [SCOPE.user, '', user.sub];
+    for (const channel of channels) keys.push(SCOPE.channel, '', channel);
+    const subscription = {
+      keys,
+      hello: { userId: user.sub, channels },
+      cursor,
+      expiresAt: user.exp,
+      retry: this._options.retry,
+    };
+    const { handle } = request;
+    let id = fd >= 0 ? this._hub.attach(handle, subscription, { fd }) : null;
+    const isHandedOver = id !== null;
+    // No descriptor left to duplicate: Node's own object still serves.
+    id ??= this._hub.attach(handle, subscription, { res });
+    if (id === null) throw createError('ERR_SSE_INTERNAL', 'The client could not be attached.', Error);
+    return { id, isHandedOver };
+  }
+}
+
+module.exports = { Endpoint };

@@ -1,0 +1,82 @@
+'use strict';
+
+// handover.js - moves a connection from Node to the core (design: Node answers,
+// then the core owns a duplicate of the descriptor). Decides whether that may
+// be, writes the head so that it can be, and lets Node's objects go without
+// anyone in the middleware chain seeing more than a finished 200.
+
+const net = require('node:net');
+
+/** Written with the head, so that whoever rewrites bodies shows before it. */
+const OPENING = ': ok\n';
+
+/** Everything but `Connection`, which HTTP/2 forbids (RFC 9113, section 8.2.2). */
+const HEADERS = Object.freeze({
+  'Content-Type': 'text/event-stream',
+  'Cache-Control': 'no-store, no-transform',
+  'X-Accel-Buffering': 'no',
+});
+
+const isHttp2 = (req, res) => req?.httpVersionMajor >= 2 || res.stream !== undefined;
+
+/**
+ * Whether the connection is one whose bytes are exactly what we write: plain
+ * HTTP/1 on a TCP or Unix-domain socket. TLS and HTTP/2 have a descriptor too,
+ * so each condition counts.
+ */
+function isCandidate(req, res) {
+  if (req?.httpVersionMajor !== 1 || res.stream !== undefined) return false;
+  const { socket } = res;
+  if (!(socket instanceof net.Socket) || socket.encrypted || socket.destroyed) return false;
+  const handle = socket._handle;
+  const kind = handle?.constructor?.name;
+  return (kind === 'TCP' || kind === 'Pipe') && handle.fd >= 0 && socket.writableLength === 0;
+}
+
+/**
+ * Writes the head and one comment line.
+ * @param {boolean} asIdentity the body runs to the close, unchunked
+ * @returns {number} the descriptor to hand over, or -1 when it must not be
+ */
+function writeHead(req, res, asIdentity) {
+  const { socket } = res;
+  const before = socket?.bytesWritten;
+  if ('statusCode' in res) res.statusCode = 200;
+  for (const [name, value] of Object.entries(HEADERS)) res.setHeader(name, value);
+  if (!isHttp2(req, res) && typeof res.removeHeader === 'function') {
+    res.setHeader('Connection', 'close');
+    if (asIdentity) res.removeHeader('Transfer-Encoding');
+  }
+  res.write(OPENING);
+  if (!asIdentity || typeof res._header !== 'string') return -1;
+  // Node corks until the next tick; what is on the wire must be known now.
+  socket.uncork();
+  const grown = socket.bytesWritten - before;
+  const isOurs = grown === Buffer.byteLength(res._header, 'latin1') + OPENING.length;
+  return isOurs && socket.writableLength === 0 && !socket.destroyed ? socket._handle.fd : -1;
+}
+
+/**
+ * Node forgets a connection whose duplicate the core has. `destroy` closes
+ * Node's descriptor, never the connection; only then `end`, which finds nobody
+ * to shut down and emits 'finish' before the socket's 'close', so that loggers
+ * see a response that completed.
+ */
+function letGo(res) {
+  res.socket.destroy();
+  res.end();
+}
+
+/** Reads the request to its end, without which Node calls it aborted later. */
+function drained(req) {
+  if (req.readableEnded || req.complete === undefined) return undefined;
+  req.resume();
+  if (req.readableEnded) return undefined;
+  return new Promise((resolve) => {
+    req.once('end', resolve);
+    req.once('close', resolve);
+    req.once('error', resolve);
+  });
+}
+
+module.exports = { isCandidate, writeHead, letGo, drained, isHttp2, HEADERS };

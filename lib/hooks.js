@@ -1,0 +1,85 @@
+'use strict';
+
+// hooks.js - calls the app's hooks so that nothing they do gets out of hand:
+// late answers, throws and odd results all become one HTTP error.
+
+const { httpError } = require('./errors');
+
+const isThenable = (value) => value !== null && typeof value === 'object' && typeof value.then === 'function';
+
+/** The time a request has for all of its authorisation. */
+class Deadline {
+  /** @param {number} ms */
+  constructor(ms) {
+    this._at = performance.now() + ms;
+  }
+
+  /**
+   * @template T
+   * @param {T | Promise<T>} value
+   * @returns {Promise<T>} rejects with 503 when time is up first
+   */
+  async limit(value) {
+    if (!isThenable(value)) return value;
+    let timer;
+    const late = new Promise((resolve, reject) => {
+      const left = Math.max(0, this._at - performance.now());
+      timer = setTimeout(() => reject(httpError('ERR_SSE_HOOK_TIMEOUT', { retryAfter: 5 })), left);
+    });
+    try {
+      return await Promise.race([value, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+const CODE_OF_STATUS = {
+  400: 'ERR_SSE_BAD_REQUEST',
+  401: 'ERR_SSE_UNAUTHORIZED',
+  403: 'ERR_SSE_FORBIDDEN',
+  429: 'ERR_SSE_TOO_MANY_CONNECTIONS',
+};
+
+/**
+ * What a hook's throw becomes: its own status when it names one, else 500. The
+ * thrown message stays inside.
+ */
+function hookError(thrown) {
+  if (thrown?.code?.startsWith?.('ERR_SSE_') && thrown.status !== undefined) return thrown;
+  const status = thrown?.status;
+  if (Number.isInteger(status) && status >= 400 && status <= 599) {
+    const code = CODE_OF_STATUS[status] ?? 'ERR_SSE_HOOK_REJECTED';
+    return httpError(code, { status, cause: thrown });
+  }
+  return httpError('ERR_SSE_HOOK_FAILED', { cause: thrown });
+}
+
+/**
+ * Runs a hook that decides about a request.
+ * @param {Deadline} deadline
+ * @param {() => unknown} call
+ */
+async function decide(deadline, call) {
+  try {
+    return await deadline.limit(call());
+  } catch (thrown) {
+    throw hookError(thrown);
+  }
+}
+
+/**
+ * Runs a hook that is only told something.
+ * @param {() => unknown} call
+ * @param {(error: unknown) => void} onError
+ */
+function tell(call, onError) {
+  try {
+    const result = call();
+    if (isThenable(result)) Promise.resolve(result).catch(onError);
+  } catch (error) {
+    onError(error);
+  }
+}
+
+module.exports = { Deadline, decide, tell };

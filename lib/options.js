@@ -1,0 +1,168 @@
+'use strict';
+
+// options.js - every option of the public API: its default, its check, its
+// environment variable. Nothing behind this file validates an option again.
+
+const { createError, show } = require('./errors');
+
+/** Edit distance, for the nearest known name (Levenshtein, one row). */
+function distance(a, b) {
+  const row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    let corner = row[0];
+    row[0] = i;
+    for (let j = 1; j <= b.length; j++) {
+      const above = row[j];
+      row[j] = Math.min(row[j - 1] + 1, above + 1, corner + (a[i - 1] === b[j - 1] ? 0 : 1));
+      corner = above;
+    }
+  }
+  return row[b.length];
+}
+
+function nearest(name, known) {
+  const lower = name.toLowerCase();
+  return known
+    .map((candidate) => ({ candidate, far: distance(lower, candidate.toLowerCase()) }))
+    .sort((a, b) => a.far - b.far)[0].candidate;
+}
+
+/**
+ * Throws for a name that is not known, with the nearest that is.
+ * @param {object} given
+ * @param {string[]} known
+ * @param {string} where how the object is called in messages
+ */
+function checkKnown(given, known, where) {
+  for (const name of Object.keys(given)) {
+    if (known.includes(name)) continue;
+    throw createError(
+      'ERR_SSE_UNKNOWN_OPTION',
+      `${where} has no option ${show(name)}. Did you mean ${show(nearest(name, known))}? Known: ${known.join(', ')}.`,
+    );
+  }
+}
+
+function invalid(name, value, expected) {
+  return createError('ERR_SSE_INVALID_OPTION', `${name} must be ${expected}, not ${show(value)}.`);
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} where
+ * @returns {object} the value, or {} when undefined
+ */
+function objectOption(value, where) {
+  if (value === undefined) return {};
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+    throw invalid(where, value, 'an object');
+  }
+  return value;
+}
+
+const integer = (min, max, orNone = false) => (value, name) => {
+  if (orNone && value === Infinity) return value;
+  if (!Number.isSafeInteger(value) || value < min || value > max) {
+    const none = orNone ? ', or Infinity for none' : '';
+    throw invalid(name, value, `an integer from ${min} to ${max}${none}`);
+  }
+  return value;
+};
+
+const boolean = (value, name) => {
+  if (typeof value !== 'boolean') throw invalid(name, value, 'true or false');
+  return value;
+};
+
+const oneOf = (...allowed) => (value, name) => {
+  if (!allowed.includes(value)) throw invalid(name, value, allowed.map(show).join(' or '));
+  return value;
+};
+
+const MAX_MS = 2 ** 31 - 1; // the longest a Node timer can be set to
+const MAX_U32 = 2 ** 32 - 1;
+
+/** name -> [default, check] */
+const SERVER_OPTIONS = {
+  heartbeatInterval: [30_000, integer(0, MAX_MS)],
+  transport: ['auto', oneOf('auto', 'socket', 'stream')],
+  threads: [1, integer(1, 64)],
+  requireToken: [true, boolean],
+  queryToken: [true, boolean],
+  refusal: ['status', oneOf('status', 'soft')],
+  retry: [undefined, integer(0, MAX_MS)],
+  maxClients: [Infinity, integer(1, MAX_U32, true)],
+  maxClientsPerUser: [Infinity, integer(1, MAX_U32, true)],
+  maxChannelsPerClient: [64, integer(1, 10_000)],
+  maxChannels: [1_000_000, integer(1, MAX_U32)],
+  maxChannelNameLength: [256, integer(1, 65_535)],
+  maxEventBytes: [1_048_576, integer(1, 2 ** 30)],
+  maxQueuedBytes: [1_048_576, integer(1, 2 ** 40)],
+  maxTokenBytes: [8192, integer(1, 16_384)],
+  hookTimeout: [10_000, integer(1, MAX_MS)],
+};
+
+const HISTORY_OPTIONS = {
+  size: [100, integer(0, 1_000_000)],
+  ttl: [Infinity, integer(1, Number.MAX_SAFE_INTEGER, true)],
+};
+
+const HOOKS = ['authenticateSubscriber', 'authorizeChannel', 'onConnect', 'onDisconnect'];
+
+function applyTable(table, given, prefix) {
+  const out = {};
+  for (const [name, [fallback, check]] of Object.entries(table)) {
+    out[name] = given[name] === undefined ? fallback : check(given[name], prefix + name);
+  }
+  return out;
+}
+
+function checkHooks(given) {
+  const hooks = objectOption(given, 'hooks');
+  checkKnown(hooks, HOOKS, 'hooks');
+  for (const name of HOOKS) {
+    if (hooks[name] !== undefined && typeof hooks[name] !== 'function') {
+      throw invalid(`hooks.${name}`, hooks[name], 'a function');
+    }
+  }
+  return { ...hooks };
+}
+
+/** An own variable wins nothing: it stands in only where the option is absent. */
+function heartbeatFromEnvironment() {
+  const text = process.env.SSE_HEARTBEAT_INTERVAL;
+  if (text === undefined || text === '') return undefined;
+  if (!/^\d+$/.test(text) || Number(text) > MAX_MS) {
+    throw invalid('SSE_HEARTBEAT_INTERVAL', text, `milliseconds, an integer from 0 to ${MAX_MS}`);
+  }
+  return Number(text);
+}
+
+/**
+ * Checks what createSseServer was given and fills in the defaults. `jwks` is
+ * passed on as it is: lib/jwks-options.js owns it.
+ * @param {unknown} given
+ */
+function serverOptions(given) {
+  const options = objectOption(given, 'The options of createSseServer');
+  const known = ['jwks', 'hooks', 'history', ...Object.keys(SERVER_OPTIONS)];
+  checkKnown(options, known, 'createSseServer');
+  const history = objectOption(options.history, 'history');
+  checkKnown(history, Object.keys(HISTORY_OPTIONS), 'history');
+  const out = applyTable(SERVER_OPTIONS, options, '');
+  if (options.heartbeatInterval === undefined) {
+    out.heartbeatInterval = heartbeatFromEnvironment() ?? out.heartbeatInterval;
+  }
+  out.history = applyTable(HISTORY_OPTIONS, history, 'history.');
+  out.hooks = checkHooks(options.hooks);
+  out.jwks = options.jwks;
+  if (!out.requireToken && out.hooks.authenticateSubscriber === undefined) {
+    throw createError(
+      'ERR_SSE_MISSING_OPTION',
+      'requireToken: false needs hooks.authenticateSubscriber, which then decides about requests without a token.',
+    );
+  }
+  return out;
+}
+
+module.exports = { checkKnown, objectOption, serverOptions };

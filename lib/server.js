@@ -1,0 +1,163 @@
+'use strict';
+
+// server.js - createSseServer: puts hub, endpoint, authenticator and hooks
+// together and is the whole public surface of a server.
+
+const cluster = require('node:cluster');
+const { EventEmitter } = require('node:events');
+
+const { createJwksAuthenticator } = require('./authenticator');
+const { ClientsView, clientView } = require('./clients');
+const { Endpoint } = require('./endpoint');
+const { createError, show } = require('./errors');
+const { SCOPE, checkChannel, checkUserId, checkEvent } = require('./event');
+const { tell } = require('./hooks');
+const { Hub } = require('./hub');
+const { serverOptions } = require('./options');
+
+const CLOSING = Buffer.from(
+  `event: closing\ndata: ${JSON.stringify({ reason: 'shutdown', reconnect: true })}\n\n`,
+);
+
+let hasWarnedOfCluster = false;
+
+function warnOfCluster() {
+  if (!cluster.isWorker || hasWarnedOfCluster) return;
+  hasWarnedOfCluster = true;
+  process.emitWarning(
+    'createSseServer runs in a cluster worker without a backplane: an event reaches only the clients of the worker ' +
+      'that publishes it, and a client that reconnects may land on another one.',
+    { type: 'SseWarning', code: 'SSE_WARN_CLUSTER' },
+  );
+}
+
+/** Errors of hooks go to 'error' listeners; without one to a single warning. */
+function errorReporter(emitter) {
+  let hasWarned = false;
+  return (error) => {
+    if (emitter.listenerCount('error') > 0) {
+      // A listener that throws is the app's own uncaught exception, outside of ours.
+      process.nextTick(() => emitter.emit('error', error));
+      return;
+    }
+    if (hasWarned) return;
+    hasWarned = true;
+    process.emitWarning(
+      `A hook failed: ${error?.message ?? show(error)}. Listen with server.on('error') to see all of them; this is said once.`,
+      { type: 'SseWarning', code: 'SSE_WARN_HOOK' },
+    );
+  };
+}
+
+/** The default authenticator, or the app's own; an own one needs no `jwks`. */
+function authenticatorOf(options) {
+  const own = options.hooks.authenticateSubscriber;
+  if (own !== undefined) {
+    return { authenticate: own, ready: () => Promise.resolve(), close: () => {} };
+  }
+  const byJwks = createJwksAuthenticator(options.jwks, { maxTokenBytes: options.maxTokenBytes });
+  return { authenticate: (token) => byJwks(token), ready: () => byJwks.ready(), close: () => byJwks.close() };
+}
+
+/** The Express router, made when first asked for: `handler` alone needs no Express. */
+function makeRouter(handler, hub) {
+  let express;
+  try {
+    express = require('express');
+  } catch (cause) {
+    const error = createError(
+      'ERR_SSE_UNSUPPORTED_RUNTIME',
+      'server.router needs Express 5: npm install express. Without Express use server.handler(req, res).',
+      Error,
+    );
+    error.cause = cause;
+    throw error;
+  }
+  const router = express.Router();
+  router.all('/', handler);
+  router.get('/health', (req, res) => {
+    res.setHeader('Cache-Control', 'no-store');
+    res.json({ status: 'healthy', clients: hub.size });
+  });
+  return router;
+}
+
+/**
+ * Makes a server of Server-Sent Events. See index.d.ts for the options.
+ * @param {object} [given]
+ */
+function createSseServer(given) {
+  const options = serverOptions(given);
+  const emitter = new EventEmitter();
+  const onError = errorReporter(emitter);
+  const authenticator = authenticatorOf(options);
+  warnOfCluster();
+
+  const hub = new Hub(options, {
+    onDisconnect(description, reason, response) {
+      const { onDisconnect } = options.hooks;
+      if (onDisconnect !== undefined) tell(() => onDisconnect(clientView(description, response), reason), onError);
+    },
+  });
+  const clients = new ClientsView(hub);
+  const endpoint = new Endpoint(hub, options, {
+    authenticate: authenticator.authenticate,
+    clientOf: (id) => clients.get(id),
+    onError,
+  });
+  const handler = (req, res) => {
+    endpoint.handle(req, res);
+  };
+  let router;
+
+  /** Publishes what was checked; the promise is the caller's to ignore. */
+  function send(event, scope, name) {
+    if (hub.isStopped) {
+      const stopped = Promise.reject(createError('ERR_SSE_STOPPED', 'The server was stopped; nothing was published.', Error));
+      stopped.catch(() => {});
+      return stopped;
+    }
+    return Promise.resolve(hub.publish(event.type, event.json, [scope, '', name]));
+  }
+
+  return {
+    get router() {
+      router ??= makeRouter(handler, hub);
+      return router;
+    },
+    handler,
+    clients,
+    publish(channel, event) {
+      checkChannel(channel, options.maxChannelNameLength);
+      return send(checkEvent(event, options.maxEventBytes), SCOPE.channel, channel);
+    },
+    publishToUser(userId, event) {
+      checkUserId(userId);
+      return send(checkEvent(event, options.maxEventBytes), SCOPE.user, userId);
+    },
+    disconnect(clientId) {
+      if (typeof clientId !== 'string') {
+        throw createError('ERR_SSE_INVALID_ARG', `clientId must be a string, not ${show(clientId)}.`);
+      }
+      const client = hub.describe(clientId);
+      return client !== undefined && hub.detach(client.handle, 'server');
+    },
+    cursor: () => hub.newest,
+    stats: () => hub.stats(),
+    ready: () => authenticator.ready(),
+    stop() {
+      authenticator.close();
+      return hub.stop(CLOSING);
+    },
+    on(name, listener) {
+      emitter.on(name, listener);
+      return this;
+    },
+    off(name, listener) {
+      emitter.off(name, listener);
+      return this;
+    },
+  };
+}
+
+module.exports = { createSseServer };
