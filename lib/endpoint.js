@@ -75,7 +75,7 @@ class Endpoint {
     this._server = server;
   }
 
-  /** GET and HEAD of the stream; answers everything itself, rejects never. */
+  /** GET and HEAD of the stream; answers everything itself. Rejects only for a response that is unusable. */
   async handle(req, res) {
     const request = { hadToken: false, handle: 0 };
     try {
@@ -145,7 +145,8 @@ class Endpoint {
   }
 
   _checkStillThere(res) {
-    if (res.destroyed || res.writableEnded || res.socket?.destroyed) throw GONE;
+    // HTTP/2 responses tell by their stream, HTTP/1 ones by their socket.
+    if (res.destroyed || res.writableEnded || (res.stream ?? res.socket)?.destroyed) throw GONE;
     if (this._hub.isStopped) throw httpError('ERR_SSE_STOPPING', { retryAfter: RETRY_AFTER });
   }
 

@@ -106,7 +106,7 @@ function createSseServer(given) {
     onError,
   });
   const handler = (req, res) => {
-    endpoint.handle(req, res);
+    endpoint.handle(req, res).catch(onError);
   };
   let router;
 
