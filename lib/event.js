@@ -12,7 +12,7 @@ const SCOPE = Object.freeze({ channel: 0, user: 1, topic: 2, tenant: 3, tenantTo
 const RESERVED_TYPES = new Set(['connected', 'closing', 'gap']);
 
 const CONTROL = /[\u0000-\u001f\u007f]/; // eslint-disable-line no-control-regex
-const LINE_BREAKING = /[\r\n\0]/; // eslint-disable-line no-control-regex
+const LINE_BREAKING = /[\r\n\0]/;
 
 const MAX_USER_ID_BYTES = 255;
 
