@@ -33,14 +33,15 @@ void sse_client_free(sse_client_t *client) {
 }
 
 static int make_room(sse_client_t *client) {
-  if (client->queue_head > 0) {
+  /* Moving pays only when it frees half: else a long queue moves each time. */
+  if (client->queue_head > 0 && client->queue_head >= client->queue_room / 2) {
     memmove(client->queue, client->queue + client->queue_head,
             client->queue_len * sizeof(*client->queue));
     client->queue_head = 0;
     return 0;
   }
   if (client->queue_room > UINT32_MAX / 4) return SSE_ENOMEM;
-  uint32_t room = client->queue_room * 4;
+  uint32_t room = client->queue_room * 4; /* 2, 8, 32, 128: a ring's replay in four steps */
   bool was_inline = client->queue == client->inline_queue;
   sse_frame_t **queue =
       sse_realloc(was_inline ? NULL : client->queue, room * sizeof(*client->queue));

@@ -41,6 +41,8 @@ typedef struct {
 
   sse_reason_t reason; /* valid when closing or doomed                */
   bool is_blocked;
+  bool is_stalled; /* full since stalled_at, woken in between or not */
+  bool is_woken;   /* told writable since its write began            */
   bool is_closing; /* ends once the queue is empty                     */
   bool is_doomed;  /* ends at the next flush, whatever is queued       */
   bool was_beat;   /* what went out last was a heartbeat               */

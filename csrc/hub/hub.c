@@ -55,6 +55,7 @@ static void doom(sse_hub_t *hub, sse_client_t *client, sse_reason_t reason) {
 }
 
 int sse__hub_enqueue(sse_hub_t *hub, sse_client_t *client, sse_frame_t *frame) {
+  if (frame->len == 0) return 0; /* a write of nothing could never be done */
   int rc = sse_client_push(client, frame);
   if (rc != 0) {
     /* It would miss an event and never know: end it, so that it resumes. */
@@ -122,6 +123,7 @@ int sse_hub_detach(sse_hub_t *hub, sse_handle_t handle, sse_reason_t reason, sse
 
 /* Queues an event for one client unless its cursor is past it. */
 static void deliver(sse_hub_t *hub, sse_client_t *client, sse_frame_t *frame) {
+  if (frame->id > hub->newest) hub->newest = frame->id;
   if (client->is_closing || client->is_doomed) return;
   if (frame->id != 0 && frame->id <= client->cursor) return;
   if (sse__hub_enqueue(hub, client, frame) == 0 && frame->id != 0) client->cursor = frame->id;
@@ -174,8 +176,13 @@ int sse_hub_hydrate(sse_hub_t *hub, const sse_key_t *key, sse_frame_t *const *fr
   sse_channel_t *channel = sse_channels_obtain(&hub->channels, key);
   if (channel == NULL) return SSE_ENOMEM;
   if (n > 0 && frames[n - 1]->id > hub->newest) hub->newest = frames[n - 1]->id;
+  bool is_new = !channel->has_ring;
   sse_ring_t *ring = sse_channels_ring(&hub->channels, channel, hub->now);
   int rc = sse_ring_hydrate(ring, frames, n, floor);
+  /* A ring made just now knows no event of its key: what it was given is all. */
+  if (is_new && rc == 0) sse_ring_gap(ring, floor);
+  /* Not taken in: it must not be claimed that there was nothing. */
+  if (rc != 0 && n > 0) sse_ring_gap(ring, frames[n - 1]->id);
   count(hub);
   return rc;
 }
@@ -252,7 +259,9 @@ uint64_t sse_hub_tick_interval(const sse_hub_t *hub) {
 
 void sse_hub_writable(sse_hub_t *hub, sse_handle_t handle) {
   sse_client_t *client = sse__hub_find(hub, handle);
-  if (client == NULL || !client->is_blocked) return;
+  if (client == NULL) return;
+  client->is_woken = true;
+  if (!client->is_blocked) return;
   client->is_blocked = false;
   sse_list_remove(&client->blocked);
   sse_list_append(&hub->dirty, &client->dirty);
@@ -272,6 +281,7 @@ static bool write_some(sse_hub_t *hub, sse_client_t *client) {
   size_t n = client->queue_len < FRAMES_PER_WRITE ? client->queue_len : FRAMES_PER_WRITE;
   size_t taken = 0;
   bool beat = client->queue[client->queue_head] == hub->heartbeat_frame;
+  client->is_woken = false;
   sse_sink_status_t status =
       hub->sink.write(hub->sink.ctx, client->transport, client->queue + client->queue_head, n,
                       client->queue_offset, &taken);
@@ -283,12 +293,18 @@ static bool write_some(sse_hub_t *hub, sse_client_t *client) {
     client->was_beat = beat && events == 0;
     client->stalled_at = hub->now;
   }
-  if (status == SSE_SINK_DONE) return !client->is_doomed;
+  if (status == SSE_SINK_BLOCKED && client->is_woken && taken > 0) status = SSE_SINK_DONE;
+  if (status == SSE_SINK_DONE) {
+    client->is_stalled = false;
+    return !client->is_doomed;
+  }
   if (status == SSE_SINK_BROKEN) {
     doom(hub, client, SSE_REASON_RESET);
     return false;
   }
-  if (!client->is_blocked) client->stalled_at = hub->now;
+  /* A wake-up that took no byte does not start the stall anew. */
+  if (!client->is_stalled) client->stalled_at = hub->now;
+  client->is_stalled = client->queue_len > 0;
   client->is_blocked = true;
   sse_list_append(&hub->blocked, &client->blocked);
   if (sse_limits_is_slow(hub->max_queued_bytes, client->queue_bytes, 0)) {

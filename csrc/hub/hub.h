@@ -112,7 +112,8 @@ int sse_hub_direct_user(sse_hub_t *hub, const sse_key_t *user, sse_frame_t *fram
 int sse_hub_subscribe(sse_hub_t *hub, sse_handle_t client, const sse_key_t *key);
 int sse_hub_unsubscribe(sse_hub_t *hub, sse_handle_t client, const sse_key_t *key);
 
-/* Older events of a key from elsewhere, ascending, complete above `floor`. */
+/* Older events of a key from elsewhere, ascending, complete above `floor`. A key
+ * with no event above its floor here must be hydrated before it is published to. */
 int sse_hub_hydrate(sse_hub_t *hub, const sse_key_t *key, sse_frame_t *const *frames, size_t n,
                     uint64_t floor);
 
@@ -143,7 +144,6 @@ void sse_hub_flush(sse_hub_t *hub);
 
 /* How often sse_hub_tick wants to be called, in microseconds. */
 uint64_t sse_hub_tick_interval(const sse_hub_t *hub);
-
 /* [any] A snapshot; each number is exact, together they are not one moment. */
 sse_hub_counters_t sse_hub_counters(const sse_hub_t *hub);
 

@@ -91,8 +91,18 @@ void sse_ring_expire(sse_ring_t *ring, uint64_t below) {
     drop_oldest(ring);
 }
 
+/* True when every frame above the ring's floor is held already. */
+static bool holds_all(const sse_ring_t *ring, sse_frame_t *const *frames, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    if (frames[i]->id <= ring->floor) continue;
+    uint32_t at = sse_ring_after(ring, frames[i]->id - 1);
+    if (at == ring->count || sse_ring_at(ring, at)->id != frames[i]->id) return false;
+  }
+  return true;
+}
+
 int sse_ring_hydrate(sse_ring_t *ring, sse_frame_t *const *frames, size_t n, uint64_t floor) {
-  if (floor >= ring->floor) return 0;
+  if (floor >= ring->floor && holds_all(ring, frames, n)) return 0;
   size_t most = n + ring->count;
   sse_frame_t **merged = most > 0 ? sse_malloc(most * sizeof(*merged)) : NULL;
   if (most > 0 && merged == NULL) return SSE_ENOMEM;

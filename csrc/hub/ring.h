@@ -33,8 +33,8 @@ int sse_ring_push(sse_ring_t *ring, sse_frame_t *frame);
 void sse_ring_expire(sse_ring_t *ring, uint64_t below);
 
 /* Merges `n` older frames, ascending, and takes `floor` as the floor of the
- * whole before what exceeds `limit` is dropped. A `floor` that is not below
- * the ring's is a no-op: the ring has everything since its own floor already.
+ * whole before what exceeds `limit` is dropped. A no-op when nothing is gained:
+ * the floor is not below the ring's and every frame above it is held already.
  * Returns 0, or SSE_ENOMEM with the ring as it was. */
 int sse_ring_hydrate(sse_ring_t *ring, sse_frame_t *const *frames, size_t n, uint64_t floor);
 
