@@ -71,7 +71,8 @@ function checkMaxTokenBytes(maxTokenBytes) {
   if (!Number.isInteger(maxTokenBytes) || maxTokenBytes < 1 || maxTokenBytes > MAX_TOKEN_BYTES) {
     throw createError(
       'ERR_SSE_INVALID_OPTION',
-      `maxTokenBytes must be a whole number from 1 to ${MAX_TOKEN_BYTES}; got ${show(maxTokenBytes)}`,
+      `maxTokenBytes must be a whole number from 1 to ${MAX_TOKEN_BYTES}, `
+        + `not ${show(maxTokenBytes)}.`,
     );
   }
 }
@@ -92,10 +93,8 @@ function createJwksAuthenticator(jwks, { maxTokenBytes = 8192, random, timers, f
   const { jose } = binding;
   const clock = settings.clock ?? Date.now;
   // One entry an issuer, each with keys of its own: a key never vouches for another issuer.
-  const providers = [{
-    issuer: settings.issuer,
-    keys: new JwksClient(settings, { load: jose.loadJwks, now: settings.clock, random, timers, fetch }),
-  }];
+  const parts = { load: jose.loadJwks, now: settings.clock, random, timers, fetch };
+  const providers = [{ issuer: settings.issuer, keys: new JwksClient(settings, parts) }];
   const config = jose.createConfig({
     issuers: providers.map(({ issuer }) => issuer),
     audiences: settings.audience,

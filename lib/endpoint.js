@@ -50,14 +50,18 @@ function challengeOf(error, hadToken) {
 
 /**
  * What an authenticator's answer must be; the default one's is that already.
+ * @param {unknown} user
+ * @param {number} skew seconds that `exp` may be past
  * @returns {{ sub: string, exp?: number }}
  */
-function checkUser(user) {
+function checkUser(user, skew) {
   const sub = user !== null && typeof user === 'object' ? user.sub : undefined;
   if (typeof sub !== 'string' || nameFault(sub, MAX_USER_ID_BYTES) !== null) throw httpError('ERR_SSE_UNAUTHORIZED');
   const { exp } = user;
   // A wrong type is never "no expiry". Skew is the default authenticator's.
-  if (exp !== undefined && !Number.isFinite(exp)) throw httpError('ERR_SSE_UNAUTHORIZED');
+  if (exp !== undefined && !(Number.isFinite(exp) && Date.now() / 1000 < exp + skew)) {
+    throw httpError('ERR_SSE_UNAUTHORIZED');
+  }
   return user;
 }
 
@@ -65,7 +69,7 @@ class Endpoint {
   /**
    * @param {import('./hub').Hub} hub
    * @param {object} options checked by lib/options.js
-   * @param {{ authenticate: (token: string | undefined, req: object) => unknown,
+   * @param {{ authenticate: (token: string | undefined, req: object) => unknown, clockSkew: number,
    *   clientOf: (id: string) => object, onError: (error: unknown) => void }} server
    */
   constructor(hub, options, server) {
@@ -100,6 +104,8 @@ class Endpoint {
     if (req.method !== 'GET' && req.method !== 'HEAD') {
       throw Object.assign(httpError('ERR_SSE_METHOD_NOT_ALLOWED'), { allow: 'GET, HEAD' });
     }
+    // A GET has no body that matters; read to its end meanwhile, it delays nothing.
+    req.resume();
     if (this._hub.isStopped) throw httpError('ERR_SSE_STOPPING', { retryAfter: RETRY_AFTER });
     request.handle = this._hub.reserve();
     if (request.handle === 0) throw httpError('ERR_SSE_FULL', { retryAfter: RETRY_AFTER });
@@ -118,7 +124,8 @@ class Endpoint {
   async _authorize(req, res, query, request) {
     const deadline = new Deadline(this._options.hookTimeout);
     const token = this._readToken(req, query, request);
-    const user = checkUser(await decide(deadline, () => this._server.authenticate(token, req)));
+    const { authenticate, clockSkew } = this._server;
+    const user = checkUser(await decide(deadline, () => authenticate(token, req)), clockSkew);
     this._checkStillThere(res);
     const channels = readChannels(query, this._options);
     if (this._hooks.authorizeChannel !== undefined) {
@@ -174,7 +181,9 @@ class Endpoint {
     if (this._hooks.onConnect !== undefined) {
       tell(() => this._hooks.onConnect(this._server.clientOf(id), req), this._server.onError);
     }
-    if (isHandedOver) letGo(res);
+    // After the ticks that belong to the write of the head: it has succeeded, and
+    // a destroyed socket would tell its callbacks otherwise.
+    if (isHandedOver) process.nextTick(letGo, res);
   }
 
   _attach(request, res, fd, { user, channels, cursor }) {
@@ -184,7 +193,7 @@ class Endpoint {
       keys,
       hello: { userId: user.sub, channels },
       cursor,
-      expiresAt: user.exp,
+      expiresAt: user.exp === undefined ? undefined : user.exp + this._server.clockSkew,
       retry: this._options.retry,
     };
     const { handle } = request;

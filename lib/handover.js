@@ -67,11 +67,9 @@ function letGo(res) {
   res.end();
 }
 
-/** Reads the request to its end, without which Node calls it aborted later. */
+/** Waits for the end of a request that was resumed; without it Node calls it aborted later. */
 function drained(req) {
   if (req.readableEnded || req.complete === undefined) return undefined;
-  req.resume();
-  if (req.readableEnded) return undefined;
   return new Promise((resolve) => {
     req.once('end', resolve);
     req.once('close', resolve);

@@ -33,7 +33,7 @@ const DURATIONS = {
  * @param {unknown} value
  */
 function invalid(name, rule, value) {
-  return createError('ERR_SSE_INVALID_OPTION', `jwks.${name} must be ${rule}; got ${show(value)}`);
+  return createError('ERR_SSE_INVALID_OPTION', `jwks.${name} must be ${rule}, not ${show(value)}.`);
 }
 
 /**
@@ -49,7 +49,7 @@ function required(given, name) {
   if (value === undefined || value === '' || (Array.isArray(value) && value.length === 0)) {
     throw createError(
       'ERR_SSE_MISSING_OPTION',
-      `jwks.${name} is needed: set the option, or the environment variable ${variable}`,
+      `jwks.${name} is needed: set the option, or the environment variable ${variable}.`,
     );
   }
   return value;
@@ -78,14 +78,14 @@ function readUrl(given, allowInsecure) {
   }
   // Not shown in the message: it may hold a password.
   if (url.username !== '' || url.password !== '') {
-    throw createError('ERR_SSE_INVALID_OPTION', 'jwks.url must not carry a user name or password');
+    throw createError('ERR_SSE_INVALID_OPTION', 'jwks.url must not carry a user name or password.');
   }
   const secure = url.protocol === 'https:'
     || (url.protocol === 'http:' && (allowInsecure || isLoopback(url)));
   if (!secure) {
     throw invalid(
       'url',
-      'an https: URL (http: only for localhost, 127.0.0.0/8 and [::1], or with jwks.allowInsecureUrl)',
+      'an https: URL (http: only for localhost, 127.0.0.0/8, [::1], or with jwks.allowInsecureUrl)',
       value,
     );
   }
@@ -145,7 +145,7 @@ function readClockSkew({ clockSkew = 60 }) {
  */
 function readJwksOptions(given = {}) {
   if (given === null || typeof given !== 'object' || Array.isArray(given)) {
-    throw createError('ERR_SSE_INVALID_OPTION', `jwks must be an object; got ${show(given)}`);
+    throw createError('ERR_SSE_INVALID_OPTION', `jwks must be an object, not ${show(given)}.`);
   }
   checkKnown(given, KNOWN, 'jwks');
   const { allowInsecureUrl = false, typ, clock } = given;

@@ -11,7 +11,9 @@
 const diagnostics = require('node:diagnostics_channel');
 const { httpError } = require('./errors');
 
-/** Publishes { event: 'loaded', usable, skipped, private } and { event: 'failed', error, failures }. */
+/**
+ * Publishes { event: 'loaded', usable, skipped, private } and { event: 'failed', error, failures }.
+ */
 const channel = diagnostics.channel('native-sse:jwks');
 
 const MAX_BYTES = 256 * 1024;
@@ -54,10 +56,11 @@ async function download(fetchImpl, url, controller) {
 
 /**
  * What went wrong, in words; fetch hides the cause of a failed connection.
- * @param {Error & { cause?: { code?: string } }} error
+ * @param {Error & { cause?: Error & { code?: string } }} error
  */
 function describe({ message, cause }) {
-  return cause?.code ? `${message}: ${cause.code}` : message;
+  const detail = cause?.code ?? cause?.message;
+  return detail ? `${message}: ${detail}` : message;
 }
 
 /**
@@ -185,7 +188,8 @@ class JwksClient {
       this.#waiters -= 1;
     }
     const after = this.#now();
-    if (this.#closed || (!ok && (strict || !this.#isTrusted(after)))) throw this.#unavailable(after);
+    const enough = ok || (!strict && this.#isTrusted(after));
+    if (this.#closed || !enough) throw this.#unavailable(after);
   }
 
   #unavailable(now) {
@@ -215,11 +219,15 @@ class JwksClient {
     const controller = new AbortController();
     this.#controller = controller;
     // Always in real time: it bounds how long a peer may hold us.
-    const timer = setTimeout(() => controller.abort(new Error(`no whole answer in ${timeout} ms`)), timeout);
+    const timer = setTimeout(() => {
+      controller.abort(new Error(`no whole answer in ${timeout} ms`));
+    }, timeout);
     timer.unref();
     try {
       const loaded = this.#load(await download(this.#fetch, this.#url, controller));
-      if (loaded.reason !== undefined) throw new Error(`the answer is no key set: ${loaded.reason}`);
+      if (loaded.reason !== undefined) {
+        throw new Error(`the answer is no key set: ${loaded.reason}`);
+      }
       return loaded;
     } finally {
       clearTimeout(timer);
@@ -271,7 +279,8 @@ class JwksClient {
     if (this.#warned.has(topic)) return;
     this.#warned.add(topic);
     const { origin, pathname } = new URL(this.#url);
-    process.emitWarning(`The key set at ${origin}${pathname} ${text}`, { type: 'NativeSseWarning', code });
+    const message = `The key set at ${origin}${pathname} ${text}`;
+    process.emitWarning(message, { type: 'NativeSseWarning', code });
   }
 
   #jitter(value, part) {

@@ -125,7 +125,8 @@ function checkHooks(given) {
       throw invalid(`hooks.${name}`, hooks[name], 'a function');
     }
   }
-  return { ...hooks };
+  // Bound, since they may be methods of a class; a spread would lose those.
+  return Object.fromEntries(HOOKS.filter((name) => hooks[name] !== undefined).map((name) => [name, hooks[name].bind(hooks)]));
 }
 
 /** An own variable wins nothing: it stands in only where the option is absent. */

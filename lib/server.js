@@ -53,10 +53,15 @@ function errorReporter(emitter) {
 function authenticatorOf(options) {
   const own = options.hooks.authenticateSubscriber;
   if (own !== undefined) {
-    return { authenticate: own, ready: () => Promise.resolve(), close: () => {} };
+    return { authenticate: own, clockSkew: 0, ready: () => Promise.resolve(), close: () => {} };
   }
   const byJwks = createJwksAuthenticator(options.jwks, { maxTokenBytes: options.maxTokenBytes });
-  return { authenticate: (token) => byJwks(token), ready: () => byJwks.ready(), close: () => byJwks.close() };
+  return {
+    authenticate: (token) => byJwks(token),
+    clockSkew: byJwks.clockSkew,
+    ready: () => byJwks.ready(),
+    close: () => byJwks.close(),
+  };
 }
 
 /** The Express router, made when first asked for: `handler` alone needs no Express. */
@@ -102,6 +107,7 @@ function createSseServer(given) {
   const clients = new ClientsView(hub);
   const endpoint = new Endpoint(hub, options, {
     authenticate: authenticator.authenticate,
+    clockSkew: authenticator.clockSkew,
     clientOf: (id) => clients.get(id),
     onError,
   });

@@ -19,10 +19,10 @@ typedef struct {
   size_t issuer_count;
   const sse_text_t *audiences; /* one of them must be meant                */
   size_t audience_count;
-  unsigned algs;      /* set of sse_jws_alg_t                              */
-  sse_text_t typ;     /* empty: JWT, at+jwt or none                        */
-  double skew;        /* seconds that clocks may differ by, 0 to 60        */
-  size_t max_bytes;   /* of the token; SSE_JWS_MAX_BYTES at most           */
+  unsigned algs;    /* set of sse_jws_alg_t                              */
+  sse_text_t typ;   /* empty: JWT, at+jwt or none                        */
+  double skew;      /* seconds that clocks may differ by, 0 to 60        */
+  size_t max_bytes; /* of the token; SSE_JWS_MAX_BYTES at most           */
 } sse_claims_config_t;
 
 /* The checked claims; `sub` is borrowed from the JSON tree. */

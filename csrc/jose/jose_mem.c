@@ -10,6 +10,10 @@
 #define REPLACEABLE
 #endif
 
-REPLACEABLE void *sse_jose_calloc(size_t count, size_t size) { return calloc(count, size); }
+REPLACEABLE void *sse_jose_calloc(size_t count, size_t size) {
+  return calloc(count, size);
+}
 
-REPLACEABLE void sse_jose_free(void *ptr) { free(ptr); }
+REPLACEABLE void sse_jose_free(void *ptr) {
+  free(ptr);
+}

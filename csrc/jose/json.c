@@ -10,7 +10,9 @@
 
 #include "jose/jose_mem.h"
 
-static const cJSON *tree(const sse_json_t *item) { return (const cJSON *)item; }
+static const cJSON *tree(const sse_json_t *item) {
+  return (const cJSON *)item;
+}
 
 static const cJSON *member(const sse_json_t *object, const char *name) {
   return cJSON_GetObjectItemCaseSensitive(tree(object), name);
@@ -42,7 +44,9 @@ exit:
   return NULL;
 }
 
-void sse_json_free(sse_json_t *root) { cJSON_Delete((cJSON *)root); }
+void sse_json_free(sse_json_t *root) {
+  cJSON_Delete((cJSON *)root);
+}
 
 bool sse_json_has(const sse_json_t *object, const char *name) {
   return member(object, name) != NULL;
@@ -80,7 +84,9 @@ const sse_json_t *sse_json_next(const sse_json_t *item) {
   return (const sse_json_t *)tree(item)->next;
 }
 
-bool sse_json_is_object(const sse_json_t *item) { return cJSON_IsObject(tree(item)); }
+bool sse_json_is_object(const sse_json_t *item) {
+  return cJSON_IsObject(tree(item));
+}
 
 bool sse_json_is_string(const sse_json_t *item, sse_text_t *out) {
   const cJSON *node = tree(item);

@@ -29,14 +29,17 @@ static bool fail(scan_t *s, sse_jose_reason_t reason) {
   return false;
 }
 
-static bool at(const scan_t *s, char c) { return s->cur < s->end && *s->cur == (unsigned char)c; }
+static bool at(const scan_t *s, char c) {
+  return s->cur < s->end && *s->cur == (unsigned char)c;
+}
 
 static bool is_digit(const scan_t *s) {
   return s->cur < s->end && *s->cur >= '0' && *s->cur <= '9';
 }
 
 static void skip_space(scan_t *s) {
-  while (at(s, ' ') || at(s, '\n') || at(s, '\r') || at(s, '\t')) s->cur++;
+  while (at(s, ' ') || at(s, '\n') || at(s, '\r') || at(s, '\t'))
+    s->cur++;
 }
 
 /* Reads one UTF-8 sequence by the table of RFC 3629 section 4: shortest form
@@ -177,7 +180,8 @@ static bool is_proto(const name_t *name) {
 
 static size_t skip_digits(scan_t *s) {
   const unsigned char *from = s->cur;
-  while (is_digit(s)) s->cur++;
+  while (is_digit(s))
+    s->cur++;
   return (size_t)(s->cur - from);
 }
 

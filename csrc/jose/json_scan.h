@@ -18,9 +18,9 @@
 #define SSE_JSON_MAX_DEPTH 16
 
 typedef struct {
-  unsigned max_depth;  /* arrays and objects around a value, itself included */
-  unsigned max_nodes;  /* values in all                                      */
-  size_t max_number;   /* characters of one number                           */
+  unsigned max_depth; /* arrays and objects around a value, itself included */
+  unsigned max_nodes; /* values in all                                      */
+  size_t max_number;  /* characters of one number                           */
 } sse_json_limits_t;
 
 /* The limits of a token's header and payload, and of a JWKS. cJSON before

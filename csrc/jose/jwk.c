@@ -1,7 +1,6 @@
 /* jwk.c - which entries of a set are keys, and which key a token gets. */
 #include "jose/jwk.h"
 
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <stdatomic.h>
 
@@ -9,6 +8,7 @@
 #include "jose/jose_mem.h"
 #include "jose/json.h"
 #include "jose/jwk_import.h"
+#include "jose/openssl_errors.h"
 
 struct sse_jwk {
   EVP_PKEY *pkey; /* NULL: weak; kept so that the refusal can say so */
@@ -102,6 +102,7 @@ static sse_jose_reason_t load_entry(const sse_json_t *entry, sse_jwk_t *key,
                                     sse_jwks_stats_t *stats) {
   sse_jose_reason_t reason = SSE_JOSE_E_NOKEY;
   unsigned alg;
+  bool was_empty;
   if (!sse_json_is_object(entry)) return reason;
   if (has_secret(entry)) {
     stats->with_secret++;
@@ -110,13 +111,10 @@ static sse_jose_reason_t load_entry(const sse_json_t *entry, sse_jwk_t *key,
   alg = entry_alg(entry);
   if (alg == 0 || !is_for_signatures(entry) || !read_kid(entry, key)) return reason;
   key->alg = (sse_jws_alg_t)alg;
-  /* Node shares this thread's error queue with us: what we leave there would
-   * come out as the error of some unrelated call. */
-  ERR_set_mark();
+  was_empty = sse_openssl_enter();
   reason = key->alg == SSE_JWS_RS256 ? sse_jwk_import_rsa(entry, &key->pkey, &key->signature_size)
                                      : sse_jwk_import_ec(entry, &key->pkey, &key->signature_size);
-  ERR_pop_to_mark();
-  return reason;
+  return sse_openssl_leave(was_empty, reason);
 }
 
 /* Loads the list that starts at `entry` and has `total` items. */
@@ -165,7 +163,8 @@ sse_jwks_t *sse_jwks_load(const char *text, size_t len, sse_jose_reason_t *reaso
   if (!root) return NULL;
   *reason = SSE_JOSE_E_JSON;
   if (sse_json_get_array(root, "keys", &array) != SSE_JSON_FOUND) goto exit;
-  for (const sse_json_t *item = sse_json_first(array); item; item = sse_json_next(item)) total++;
+  for (const sse_json_t *item = sse_json_first(array); item; item = sse_json_next(item))
+    total++;
   *reason = SSE_JOSE_E_TOO_LARGE;
   if (total > SSE_JWKS_MAX_KEYS) goto exit;
   jwks = load_entries(sse_json_first(array), total, reason, &counts);
@@ -195,7 +194,8 @@ void sse_jwks_unref(sse_jwks_t *jwks) {
   if (!jwks) return;
   /* Release what this holder did, acquire what the others did, then free. */
   if (atomic_fetch_sub_explicit(&jwks->refs, 1, memory_order_acq_rel) != 1) return;
-  for (size_t i = 0; i < jwks->count; i++) EVP_PKEY_free(jwks->keys[i].pkey);
+  for (size_t i = 0; i < jwks->count; i++)
+    EVP_PKEY_free(jwks->keys[i].pkey);
   sse_jose_free(jwks);
 }
 
@@ -203,8 +203,8 @@ static bool matches(const sse_jwk_t *key, const sse_jws_header_t *header) {
   /* RFC 7517 section 4.5: keys of different types may share a kid. */
   if (key->alg != header->alg) return false;
   if (header->kid_len == 0) return true;
-  return key->has_kid && sse_text_equal(sse_text(key->kid, key->kid_len),
-                                        sse_text(header->kid, header->kid_len));
+  return key->has_kid &&
+         sse_text_equal(sse_text(key->kid, key->kid_len), sse_text(header->kid, header->kid_len));
 }
 
 sse_jose_reason_t sse_jwks_select(const sse_jwks_t *jwks, const sse_jws_header_t *header,
@@ -227,8 +227,14 @@ sse_jose_reason_t sse_jwks_select(const sse_jwks_t *jwks, const sse_jws_header_t
   return SSE_JOSE_OK;
 }
 
-sse_jws_alg_t sse_jwk_alg(const sse_jwk_t *key) { return key->alg; }
+sse_jws_alg_t sse_jwk_alg(const sse_jwk_t *key) {
+  return key->alg;
+}
 
-EVP_PKEY *sse_jwk_pkey(const sse_jwk_t *key) { return key->pkey; }
+EVP_PKEY *sse_jwk_pkey(const sse_jwk_t *key) {
+  return key->pkey;
+}
 
-size_t sse_jwk_signature_size(const sse_jwk_t *key) { return key->signature_size; }
+size_t sse_jwk_signature_size(const sse_jwk_t *key) {
+  return key->signature_size;
+}

@@ -3,12 +3,12 @@
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 
 #include "jose/base64url.h"
 #include "jose/jose_mem.h"
-#include "jose/openssl_oom.h"
 
 #define COORDINATE 32 /* bytes of a coordinate of P-256 */
 
@@ -31,7 +31,8 @@ static sse_jose_reason_t get_number(const sse_json_t *entry, const char *name, s
   size_t zeros = 0;
   sse_jose_reason_t reason = get_bytes(entry, name, &bytes, &len);
   if (reason != SSE_JOSE_OK) return reason;
-  while (zeros < len && bytes[zeros] == 0) zeros++;
+  while (zeros < len && bytes[zeros] == 0)
+    zeros++;
   reason = SSE_JOSE_E_KEY_WEAK;
   if (zeros <= 1 && len > zeros && len - zeros <= max) {
     *out = BN_bin2bn(bytes, (int)len, NULL);
@@ -45,8 +46,8 @@ static sse_jose_reason_t get_number(const sse_json_t *entry, const char *name, s
  * modulo every small prime, and so are their products. A random modulus passes
  * for one with a probability below 2^-27. */
 static bool is_roca(const BIGNUM *n) {
-  static const unsigned primes[] = {3,  5,  7,  11, 13, 17,  19,  23,  29,  31,  37,  41,  43,
-                                    47, 53, 59, 61, 67, 71,  73,  79,  83,  89,  97,  101, 103,
+  static const unsigned primes[] = {3,   5,   7,   11,  13,  17,  19,  23,  29,  31,  37,  41,  43,
+                                    47,  53,  59,  61,  67,  71,  73,  79,  83,  89,  97,  101, 103,
                                     107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167};
   for (size_t i = 0; i < sizeof primes / sizeof *primes; i++) {
     unsigned prime = primes[i];
@@ -144,6 +145,7 @@ static bool is_on_curve(EVP_PKEY *pkey) {
 sse_jose_reason_t sse_jwk_import_ec(const sse_json_t *entry, EVP_PKEY **pkey, size_t *size) {
   uint8_t point[1 + 2 * COORDINATE] = {4}; /* SEC 1 section 2.3.3: uncompressed */
   OSSL_PARAM_BLD *build = NULL;
+  unsigned long code = 0;
   sse_text_t crv;
   sse_jose_reason_t reason;
   if (sse_json_get_string(entry, "crv", &crv) != SSE_JSON_FOUND) return SSE_JOSE_E_NOKEY;
@@ -166,7 +168,10 @@ sse_jose_reason_t sse_jwk_import_ec(const sse_json_t *entry, EVP_PKEY **pkey, si
     reason = SSE_JOSE_OK;
     goto exit;
   }
-  if (!sse_openssl_is_oom()) reason = SSE_JOSE_E_KEY_WEAK;
+  /* A bad point always leaves an error that says so; a failed allocation leaves
+   * one of its own, "internal error", or none. */
+  code = ERR_peek_last_error();
+  if (code != 0 && ERR_GET_REASON(code) != ERR_R_INTERNAL_ERROR) reason = SSE_JOSE_E_KEY_WEAK;
   EVP_PKEY_free(*pkey);
   *pkey = NULL;
 

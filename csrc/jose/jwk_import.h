@@ -14,7 +14,7 @@
  * 65537 <= e < 2^32. Returns OK with a key that the caller owns and the length
  * of its signatures, E_NOKEY when a member is absent or not base64url,
  * E_KEY_WEAK when the numbers are not acceptable, or E_OOM. The caller brackets
- * it with ERR_set_mark. */
+ * it with sse_openssl_enter and _leave. */
 sse_jose_reason_t sse_jwk_import_rsa(const sse_json_t *entry, EVP_PKEY **pkey, size_t *size);
 
 /* [any] The same for `crv`, `x` and `y` of an EC entry: P-256 only, coordinates

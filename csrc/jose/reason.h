@@ -35,7 +35,7 @@ typedef enum {
 #define X(name) SSE_JOSE_##name,
   SSE_JOSE_REASONS(X)
 #undef X
-  SSE_JOSE_REASON_COUNT
+      SSE_JOSE_REASON_COUNT
 } sse_jose_reason_t;
 
 /* [any] The name as listed above ("OK", "E_ALG", ...), a constant; "E_JSON" for

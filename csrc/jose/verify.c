@@ -28,8 +28,7 @@ static sse_jose_reason_t read_claims(sse_token_t *token, const sse_claims_config
                                      double now) {
   sse_claims_t claims = {0, 0, 0, {NULL, 0}};
   sse_jose_reason_t reason = SSE_JOSE_OK;
-  sse_json_t *json =
-      sse_json_parse(sse_token_payload(token), &sse_json_token_limits, &reason);
+  sse_json_t *json = sse_json_parse(sse_token_payload(token), &sse_json_token_limits, &reason);
   if (!json) return reason;
   reason = sse_claims_check(json, config, now, &claims);
   if (reason == SSE_JOSE_OK) {
@@ -116,17 +115,25 @@ sse_text_t sse_token_payload(const sse_token_t *token) {
   return sse_text((const char *)token->payload, token->payload_len);
 }
 
-sse_text_t sse_token_sub(const sse_token_t *token) { return sse_text(token->sub, token->sub_len); }
+sse_text_t sse_token_sub(const sse_token_t *token) {
+  return sse_text(token->sub, token->sub_len);
+}
 
 sse_text_t sse_token_kid(const sse_token_t *token) {
   return sse_text(token->header.kid, token->header.kid_len);
 }
 
-double sse_token_exp(const sse_token_t *token) { return token->exp; }
+double sse_token_exp(const sse_token_t *token) {
+  return token->exp;
+}
 
-sse_jws_alg_t sse_token_alg(const sse_token_t *token) { return token->header.alg; }
+sse_jws_alg_t sse_token_alg(const sse_token_t *token) {
+  return token->header.alg;
+}
 
-size_t sse_token_issuer(const sse_token_t *token) { return token->issuer; }
+size_t sse_token_issuer(const sse_token_t *token) {
+  return token->issuer;
+}
 
 sse_jose_reason_t sse_jws_verify_token(const char *text, size_t len, const sse_jwks_t *jwks) {
   const sse_text_t any_type = {NULL, 0};
@@ -148,8 +155,8 @@ sse_jose_reason_t sse_jws_verify_token(const char *text, size_t len, const sse_j
   if (reason != SSE_JOSE_OK) goto exit;
   signature = sse_base64url_decode_new(jws.signature, &signature_len, &reason);
   if (!signature) goto exit;
-  reason = sse_signature_verify(key, jws.signed_bytes,
-                                sse_text((const char *)signature, signature_len));
+  reason =
+      sse_signature_verify(key, jws.signed_bytes, sse_text((const char *)signature, signature_len));
 
 exit:
   sse_jose_free(signature);

@@ -35,7 +35,8 @@ static napi_value js_verify_signature(napi_env env, napi_callback_info info) {
     text[i] = sse_text(part[i].ptr, part[i].len);
   }
   if (ok) reason = sse_jws_verify_raw(text[0], text[1], text[2], text[3]);
-  for (size_t i = 0; i < 4; i++) sse_jose_bytes_free(&part[i]);
+  for (size_t i = 0; i < 4; i++)
+    sse_jose_bytes_free(&part[i]);
   return ok ? sse_jose_reason_value(env, reason) : NULL;
 }
 

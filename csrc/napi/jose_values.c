@@ -118,10 +118,13 @@ bool sse_jose_bytes(napi_env env, napi_value value, sse_jose_bytes_t *out) {
   return false;
 }
 
-void sse_jose_bytes_free(sse_jose_bytes_t *bytes) { sse_free(bytes->owned); }
+void sse_jose_bytes_free(sse_jose_bytes_t *bytes) {
+  sse_free(bytes->owned);
+}
 
 static void free_texts(sse_text_t *texts, size_t count) {
-  for (size_t i = 0; texts && i < count; i++) sse_free((void *)(uintptr_t)texts[i].ptr);
+  for (size_t i = 0; texts && i < count; i++)
+    sse_free((void *)(uintptr_t)texts[i].ptr);
   sse_free(texts);
 }
 
@@ -176,7 +179,8 @@ static bool read_config(napi_env env, napi_value options, sse_jose_config_t *con
             read_number(env, options, "maxTokenBytes", &max_bytes) &&
             napi_get_named_property(env, options, "typ", &value) == napi_ok &&
             sse_napi_string(env, value, &config->typ, &claims->typ.len);
-  for (size_t i = 0; i < count; i++) claims->algs |= sse_jws_alg(algs[i]);
+  for (size_t i = 0; i < count; i++)
+    claims->algs |= sse_jws_alg(algs[i]);
   free_texts(algs, count);
   if (!ok) return false;
   claims->issuers = config->issuers;
@@ -184,8 +188,8 @@ static bool read_config(napi_env env, napi_value options, sse_jose_config_t *con
   claims->typ.ptr = config->typ;
   /* lib has checked these; clamped so that a slip there cannot widen ours. */
   if (!(claims->skew >= 0 && claims->skew <= SSE_CLAIMS_MAX_SKEW)) claims->skew = 0;
-  claims->max_bytes = max_bytes >= 1 && max_bytes <= SSE_JWS_MAX_BYTES ? (size_t)max_bytes
-                                                                       : SSE_JWS_MAX_BYTES;
+  claims->max_bytes =
+      max_bytes >= 1 && max_bytes <= SSE_JWS_MAX_BYTES ? (size_t)max_bytes : SSE_JWS_MAX_BYTES;
   return true;
 }
 
