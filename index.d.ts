@@ -1,0 +1,439 @@
+// index.d.ts - the types of everything that index.js exports.
+//
+// They need @types/node and nothing else: `router` is typed as the plain
+// request handler that it is, and fits `app.use` of @types/express 5.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import type { Writable } from 'node:stream';
+
+// ---- events -----------------------------------------------------------------------
+
+/** Event types that the server itself sends; publishing one throws `ERR_SSE_RESERVED_EVENT_TYPE`. */
+export type ReservedEventType = 'connected' | 'closing' | 'gap';
+
+/** Anything that `JSON.stringify` can hold: everything but `undefined`. */
+export type EventData = {} | null;
+
+/**
+ * What an event map has to be: an object type (an interface will do) from event
+ * types to their data, without the reserved types.
+ */
+export type EventMap<Events> = { [Type in keyof Events]: Type extends ReservedEventType ? never : EventData };
+
+/** One event of a map: for each type, `type` with its own `data`. */
+export type EventOf<Events> = {
+  [Type in keyof Events & string]: {
+    /** Not empty, without CR, LF and NUL, not a {@link ReservedEventType}. */
+    type: Type;
+    /** Sent as JSON, at most `maxEventBytes` bytes of it. */
+    data: Events[Type];
+  };
+}[keyof Events & string];
+
+/** The event map of a server that was given none: any type, any data. */
+export interface AnyEvents {
+  [type: string]: EventData;
+}
+
+/** Data of `event: connected`, the first event of every stream. */
+export interface ConnectedData {
+  /** Key of this connection in `server.clients`. */
+  clientId: string;
+  /** `sub` of the user. */
+  userId: string;
+  /** Channels subscribed to: each once, in the order asked for. */
+  channels: string[];
+  /**
+   * `false` when events since `Last-Event-ID` may be missing from the replay
+   * that follows. Load the state anew then. Always `true` without `Last-Event-ID`.
+   */
+  recovered: boolean;
+  /** The `Last-Event-ID` that the replay starts after; `null` when none came or it was none of ours. */
+  lastEventId: number | null;
+}
+
+/** Data of `event: closing`, the last event before the server ends a stream by itself. */
+export interface ClosingData {
+  /** `shutdown`: `stop()`. `unavailable`: the answer of `refusal: 'soft'`. */
+  reason: 'shutdown' | 'unavailable';
+  /** Whether the client should come back. `EventSource` does so by itself. */
+  reconnect: boolean;
+}
+
+/** Data of `event: gap`: events up to `floor` may have been missed on a live stream. */
+export interface GapData {
+  floor: number;
+}
+
+// ---- users and hooks ----------------------------------------------------------------
+
+/** Whom an authenticator returns. */
+export interface SseUser {
+  /** The user id of `publishToUser`: 1 to 255 bytes of UTF-8 without control characters. */
+  readonly sub: string;
+  /** Seconds since 1970. Where it is there, a time that is past or no finite number is a 401. */
+  readonly exp?: number;
+}
+
+/** Claims of a verified token, deeply frozen. */
+export interface JwtClaims extends SseUser {
+  readonly iss: string;
+  readonly aud: string | readonly string[];
+  readonly exp: number;
+  readonly nbf?: number;
+  readonly iat?: number;
+  readonly [claim: string]: unknown;
+}
+
+/** Why a subscription ended. */
+export type CloseReason =
+  /** The peer closed its side. */
+  | 'client'
+  /** The peer reset the connection. */
+  | 'reset'
+  /** The peer vanished: TCP gave up. */
+  | 'timeout'
+  /** More than `maxQueuedBytes` waited for a peer that took nothing for 1 s, or 16 times as much. */
+  | 'slow_reader'
+  /** `disconnect(clientId)`, or the app ended `client.res`. */
+  | 'server'
+  /** `stop()`. */
+  | 'shutdown'
+  /** Reserved for a later version. */
+  | 'token_expired'
+  /** Reserved for a later version. */
+  | 'max_age'
+  /** The peer sent more than 16 KiB after its request. */
+  | 'protocol'
+  /** Anything else, memory that is out among it. */
+  | 'error';
+
+/** A connected client. Made when looked at: two looks give two objects. */
+export interface SseClient {
+  /** Random, cannot be guessed. */
+  readonly id: string;
+  /** `sub` of the user. */
+  readonly userId: string;
+  readonly channels: string[];
+  readonly connectedAt: Date;
+  /**
+   * Writes to this one client. The real response on the stream transport; on the
+   * socket transport a `Writable` that writes through the core. What is written
+   * goes out as it is, between events. `undefined` once a stream client is gone.
+   */
+  readonly res: Writable | undefined;
+}
+
+/**
+ * What the app decides and is told. Each may return a promise. The two that
+ * decide share `hookTimeout`; a throw with `status` from 400 to 599 answers that
+ * status, any other throw 500.
+ *
+ * @typeParam User what `authenticateSubscriber` returns
+ * @typeParam Token what it is given: `string`, or `string | undefined` with `requireToken: false`
+ */
+export interface SseHooks<User extends SseUser = JwtClaims, Token = string> {
+  /**
+   * Who presents this token. Throw an error with `status: 401` to refuse.
+   * Default: `createJwksAuthenticator(options.jwks)`. A result without a valid
+   * `sub` is a 401.
+   * @param token without `Bearer`; at most `maxTokenBytes` bytes
+   */
+  authenticateSubscriber?(token: Token, req: IncomingMessage): User | Promise<User>;
+  /**
+   * Called for each channel in turn, after authentication, on every connect.
+   * Only `true` allows; anything else is a 403. Default: every channel is allowed.
+   */
+  authorizeChannel?(user: User, channel: string, req: IncomingMessage): boolean | Promise<boolean>;
+  /** A client is subscribed. Nothing waits for what it returns; its errors go to `on('error')`. */
+  onConnect?(client: SseClient, req: IncomingMessage): unknown;
+  /** A client is gone from `clients`. Nothing waits for what it returns; its errors go to `on('error')`. */
+  onDisconnect?(client: SseClient, reason: CloseReason): unknown;
+}
+
+// ---- options ---------------------------------------------------------------------------
+
+/** Where keys come from and what a token must say. */
+export interface JwksOptions {
+  /**
+   * Of the JWKS. `https:`; `http:` only for localhost, 127.0.0.0/8 and [::1].
+   * Default: environment variable `JWKS_URL`; without either `ERR_SSE_MISSING_OPTION`.
+   */
+  url?: string | URL;
+  /**
+   * `iss` must be exactly this. Default: environment variable `JWT_ISSUER`;
+   * without either `ERR_SSE_MISSING_OPTION`.
+   */
+  issuer?: string;
+  /**
+   * `aud` must be, or contain, one of these (1 to 64). Default: environment
+   * variable `JWT_AUDIENCE` (one); without either `ERR_SSE_MISSING_OPTION`.
+   */
+  audience?: string | readonly string[];
+  /** Allowed `alg`. @defaultValue ['RS256', 'ES256'] */
+  algorithms?: readonly ('RS256' | 'ES256')[];
+  /** `typ` of the header must be there and be this. @defaultValue undefined (it is absent, `JWT` or `at+jwt`) */
+  typ?: string;
+  /** Seconds that clocks may differ by, 0 to 60. @defaultValue 60 */
+  clockSkew?: number;
+  /** Milliseconds that a key set is fresh, 1 to 86,400,000. @defaultValue 600_000 */
+  maxAge?: number;
+  /** Milliseconds between fetches for an unknown `kid`, 1 to 86,400,000. @defaultValue 30_000 */
+  cooldown?: number;
+  /** Milliseconds until a failed fetch is repeated, 1 to 30,000; doubles up to 30 times that. @defaultValue 1000 */
+  backoff?: number;
+  /** Milliseconds a fetch may take, 1 to 60,000. @defaultValue 5000 */
+  timeout?: number;
+  /**
+   * Milliseconds that a set is used past `maxAge` while no new one can be had, 0 to 86,400,000.
+   * @defaultValue 3_600_000
+   */
+  staleIfError?: number;
+  /** Allow `http:` for any host. @defaultValue false */
+  allowInsecureUrl?: boolean;
+  /** The time in milliseconds since 1970, for tests. @defaultValue undefined (the system's clocks) */
+  clock?: () => number;
+}
+
+/** What is kept for clients that come back. */
+export interface HistoryOptions {
+  /** Events kept for each channel and each user, 0 to 1,000,000. @defaultValue 100 */
+  size?: number;
+  /** Milliseconds that an event is kept. @defaultValue Infinity */
+  ttl?: number;
+}
+
+/** What {@link SseServerOptions} and {@link SseOpenServerOptions} have in common. */
+export interface SseServerSettings {
+  /** Needed unless `hooks.authenticateSubscriber` is given, or the environment has them. */
+  jwks?: JwksOptions;
+  history?: HistoryOptions;
+  /**
+   * Milliseconds a client is idle before it gets a comment line; 0: never.
+   * The environment variable `SSE_HEARTBEAT_INTERVAL` stands in where it is absent.
+   * @defaultValue 30_000
+   */
+  heartbeatInterval?: number;
+  /**
+   * `socket`: the connection is handed to the core. `stream`: it stays with Node.
+   * `auto`: `socket` where that can be. With `'socket'` a connection that cannot
+   * be handed over is a 500 `ERR_SSE_TRANSPORT`.
+   * @defaultValue 'auto'
+   */
+  transport?: 'auto' | 'socket' | 'stream';
+  /** I/O threads for the socket transport, 1 to 64. The first starts with the first client. @defaultValue 1 */
+  threads?: number;
+  /** Whether `?token=` is read. @defaultValue true */
+  queryToken?: boolean;
+  /**
+   * `status`: a 503 is a 503, after which an `EventSource` gives up. `soft`: it
+   * is a stream that says `retry:` and `closing` and ends, so that it comes back.
+   * @defaultValue 'status'
+   */
+  refusal?: 'status' | 'soft';
+  /** Milliseconds of a `retry:` line in `connected`. @defaultValue undefined (no such line) */
+  retry?: number;
+  /** Connections, those being authorised included. More are 503 `ERR_SSE_FULL`. @defaultValue Infinity */
+  maxClients?: number;
+  /** Connections of one user. More are 429 `ERR_SSE_TOO_MANY_CONNECTIONS`. @defaultValue Infinity */
+  maxClientsPerUser?: number;
+  /** Channels one connection may ask for, 1 to 10,000. More are 400. @defaultValue 64 */
+  maxChannelsPerClient?: number;
+  /** Channels and users with a history; one more drops the history that was idle longest. @defaultValue 1_000_000 */
+  maxChannels?: number;
+  /** Bytes of UTF-8, 1 to 65,535. Longer ones are 400, or `ERR_SSE_INVALID_CHANNEL`. @defaultValue 256 */
+  maxChannelNameLength?: number;
+  /** Bytes of `event.data` as JSON. Larger ones are `ERR_SSE_EVENT_TOO_LARGE`. @defaultValue 1_048_576 */
+  maxEventBytes?: number;
+  /** Bytes that may wait for one client; see `slow_reader` of {@link CloseReason}. @defaultValue 1_048_576 */
+  maxQueuedBytes?: number;
+  /** Bytes, 1 to 16,384. Longer tokens are 401. @defaultValue 8192 */
+  maxTokenBytes?: number;
+  /** Milliseconds that a request has for all of its authorisation. Longer is 503. @defaultValue 10_000 */
+  hookTimeout?: number;
+}
+
+/** Options of {@link createSseServer}. An unknown name throws `ERR_SSE_UNKNOWN_OPTION`. */
+export interface SseServerOptions<User extends SseUser = JwtClaims> extends SseServerSettings {
+  /** Whether a request without a token is a 401 before any hook is called. @defaultValue true */
+  requireToken?: true;
+  hooks?: SseHooks<User>;
+}
+
+/** Options of a server that also takes requests without a token (cookie sessions). */
+export interface SseOpenServerOptions<User extends SseUser> extends SseServerSettings {
+  /** `authenticateSubscriber(undefined, req)` decides about a request without a token. */
+  requireToken: false;
+  hooks: SseHooks<User, string | undefined> & { authenticateSubscriber: unknown };
+}
+
+// ---- the server --------------------------------------------------------------------------
+
+/** Counters, as of now. */
+export interface SseStats {
+  /** Connected clients by transport. */
+  clients: { socket: number; stream: number };
+  events: {
+    /** Calls of `publish` and `publishToUser` that were queued. */
+    published: number;
+    /** Events fully handed to a client's connection, replayed ones included. */
+    delivered: number;
+  };
+  /** Ended clients by reason, since the server was made. */
+  closed: Record<CloseReason, number>;
+}
+
+/** A request handler that Express's `app.use` takes. */
+export type SseRouter = (req: IncomingMessage, res: ServerResponse, next: (error?: any) => void) => void;
+
+export interface SseServer<Events extends EventMap<Events> = AnyEvents> {
+  /**
+   * An Express 5 Router: `GET /` subscribes, `GET /health` answers
+   * `{"status":"healthy","clients":N}` without authentication.
+   * @throws `ERR_SSE_UNSUPPORTED_RUNTIME` when Express is not installed
+   */
+  readonly router: SseRouter;
+  /** Subscribes at whatever path it is called for, without Express. Bound: pass it on as it is. */
+  readonly handler: (req: IncomingMessage | Http2ServerRequest, res: ServerResponse | Http2ServerResponse) => void;
+  /** Every connected client by id, in the order of arrival. A live view; read-only. */
+  readonly clients: ReadonlyMap<string, SseClient>;
+  /**
+   * Sends an event to every subscriber of a channel and keeps it for replay.
+   * @returns the event's id. It rejects with `ERR_SSE_STOPPED` after `stop()`; ignored, it is no unhandled rejection
+   * @throws TypeError at once: `ERR_SSE_INVALID_ARG`, `ERR_SSE_INVALID_CHANNEL`, `ERR_SSE_INVALID_EVENT_TYPE`,
+   *   `ERR_SSE_RESERVED_EVENT_TYPE`, `ERR_SSE_INVALID_DATA`, `ERR_SSE_EVENT_TOO_LARGE`
+   */
+  publish(channel: string, event: EventOf<Events>): Promise<number>;
+  /**
+   * Sends an event to every connection of a user and keeps it for replay.
+   * @param userId `sub` of the user
+   * @returns like `publish`
+   * @throws TypeError at once: like `publish`, with `ERR_SSE_INVALID_USER` for the id
+   */
+  publishToUser(userId: string, event: EventOf<Events>): Promise<number>;
+  /**
+   * Ends a client once what is queued for it is written.
+   * @returns false when there is no such client
+   * @throws TypeError `ERR_SSE_INVALID_ARG`
+   */
+  disconnect(clientId: string): boolean;
+  /** The highest event id so far. A page rendered now passes it on as `?lastEventId=`. */
+  cursor(): number;
+  stats(): SseStats;
+  /**
+   * Resolves when tokens can be verified (at once with an own authenticator);
+   * rejects with `ERR_SSE_KEYS_UNAVAILABLE`.
+   */
+  ready(): Promise<void>;
+  /**
+   * Ends every client with `event: closing` and joins the threads; `publish` rejects from now on.
+   * @returns a promise that resolves when every `onDisconnect` has been called; the same one each time
+   */
+  stop(): Promise<void>;
+  /** Errors of hooks. Without a listener the first one is a process warning. */
+  on(name: 'error', listener: (error: unknown) => void): this;
+  off(name: 'error', listener: (error: unknown) => void): this;
+}
+
+/**
+ * Makes a server.
+ *
+ * @typeParam Events event types and their data, for `publish` and `publishToUser`
+ * @typeParam User what `hooks.authenticateSubscriber` returns; taken from there unless it is given
+ * @throws TypeError `ERR_SSE_UNKNOWN_OPTION`, `ERR_SSE_MISSING_OPTION`, `ERR_SSE_INVALID_OPTION`
+ */
+export function createSseServer<Events extends EventMap<Events> = AnyEvents, User extends SseUser = JwtClaims>(
+  options: SseOpenServerOptions<User>,
+): SseServer<Events>;
+export function createSseServer<Events extends EventMap<Events> = AnyEvents, User extends SseUser = JwtClaims>(
+  options?: SseServerOptions<User>,
+): SseServer<Events>;
+
+/** Verifies tokens by the keys of a JWKS. */
+export interface JwksAuthenticator {
+  /**
+   * @returns the token's claims
+   * @throws {@link SseHttpError} `ERR_SSE_UNAUTHORIZED` (401), `ERR_SSE_KEYS_UNAVAILABLE` (503)
+   */
+  (token: string): Promise<JwtClaims>;
+  /** Resolves when there are keys; rejects with `ERR_SSE_KEYS_UNAVAILABLE`. */
+  ready(): Promise<void>;
+  /** Ends the fetching of keys. A server's own one is closed by `stop()`, one that you made is yours to close. */
+  close(): void;
+  /** Seconds, as in the options. */
+  readonly clockSkew: number;
+}
+
+/**
+ * Makes what a server uses by default as `authenticateSubscriber`. The keys are
+ * fetched from now on; a network failure is no error here but a 503 to whoever needs them.
+ *
+ * @throws TypeError `ERR_SSE_UNKNOWN_OPTION`, `ERR_SSE_MISSING_OPTION`, `ERR_SSE_INVALID_OPTION`
+ */
+export function createJwksAuthenticator(
+  jwks?: JwksOptions,
+  parts?: {
+    /** Bytes, 1 to 16,384. Longer tokens are refused. @defaultValue 8192 */
+    maxTokenBytes?: number;
+  },
+): JwksAuthenticator;
+
+// ---- errors ---------------------------------------------------------------------------------
+
+/** `code` of what is thrown at, or rejected to, the caller. See docs/errors.md. */
+export type SseErrorCode =
+  | 'ERR_SSE_UNKNOWN_OPTION'
+  | 'ERR_SSE_MISSING_OPTION'
+  | 'ERR_SSE_INVALID_OPTION'
+  | 'ERR_SSE_INVALID_ARG'
+  | 'ERR_SSE_INVALID_CHANNEL'
+  | 'ERR_SSE_INVALID_USER'
+  | 'ERR_SSE_INVALID_EVENT_TYPE'
+  | 'ERR_SSE_RESERVED_EVENT_TYPE'
+  | 'ERR_SSE_INVALID_DATA'
+  | 'ERR_SSE_EVENT_TOO_LARGE'
+  | 'ERR_SSE_STOPPED'
+  | 'ERR_SSE_UNSUPPORTED_RUNTIME'
+  | 'ERR_SSE_INTERNAL';
+
+/** `error` of an HTTP answer. See docs/errors.md. */
+export type SseHttpErrorCode =
+  | 'ERR_SSE_FULL'
+  | 'ERR_SSE_STOPPING'
+  | 'ERR_SSE_UNAUTHORIZED'
+  | 'ERR_SSE_BAD_REQUEST'
+  | 'ERR_SSE_FORBIDDEN'
+  | 'ERR_SSE_TOO_MANY_CONNECTIONS'
+  | 'ERR_SSE_HOOK_FAILED'
+  | 'ERR_SSE_HOOK_REJECTED'
+  | 'ERR_SSE_HOOK_TIMEOUT'
+  | 'ERR_SSE_KEYS_UNAVAILABLE'
+  | 'ERR_SSE_TRANSPORT'
+  | 'ERR_SSE_METHOD_NOT_ALLOWED';
+
+/** `code` of a process warning. See docs/errors.md. */
+export type SseWarningCode =
+  | 'SSE_WARN_CLUSTER'
+  | 'SSE_WARN_HOOK'
+  | 'SSE_JWKS_UNAVAILABLE'
+  | 'SSE_JWKS_PRIVATE_KEY';
+
+/** What is thrown at the caller: a `TypeError`, or an `Error` where docs/errors.md says so. */
+export interface SseError extends Error {
+  readonly code: SseErrorCode;
+}
+
+/** What ends a subscribe request with an HTTP status. */
+export interface SseHttpError extends Error {
+  readonly code: SseHttpErrorCode;
+  readonly status: number;
+  /** Seconds. */
+  readonly retryAfter?: number;
+}
+
+/** The JSON body of every refusal. */
+export interface RefusalBody {
+  error: SseHttpErrorCode;
+  message: string;
+}
