@@ -4,7 +4,7 @@
 // order of refusals is the design's: 503, 401, 400, 403, 429. A slot that was
 // reserved is freed on every path that does not end in a client.
 
-const { createError, httpError } = require('./errors');
+const { createError, httpError, isHttpError } = require('./errors');
 const { SCOPE, MAX_USER_ID_BYTES, nameFault } = require('./event');
 const { isCandidate, writeHead, letGo, drained, isHttp2, HEADERS } = require('./handover');
 const { Deadline, decide, tell } = require('./hooks');
@@ -17,7 +17,7 @@ const RETRY_AFTER = 5;
 const GONE = Symbol('gone');
 
 /** Refuses with a JSON body that says what, never why. */
-function refuse(res, error) {
+function refuse(res, error, challenge) {
   if (res.headersSent || res.writableEnded) {
     res.destroy?.();
     return;
@@ -28,7 +28,7 @@ function refuse(res, error) {
   res.setHeader('Cache-Control', 'no-store');
   if (error.retryAfter !== undefined) res.setHeader('Retry-After', String(Math.ceil(error.retryAfter)));
   if (error.allow !== undefined) res.setHeader('Allow', error.allow);
-  if (error.challenge !== undefined) res.setHeader('WWW-Authenticate', error.challenge);
+  if (challenge !== undefined) res.setHeader('WWW-Authenticate', challenge);
   res.end(JSON.stringify({ error: code, message: error.message }));
 }
 
@@ -92,12 +92,11 @@ class Endpoint {
   }
 
   _refuse(req, res, thrown, { hadToken }) {
-    const error = thrown.status === undefined ? httpError('ERR_SSE_HOOK_FAILED', { cause: thrown }) : thrown;
+    const error = isHttpError(thrown) ? thrown : httpError('ERR_SSE_HOOK_FAILED', { cause: thrown });
     if (error.status === 500) this._server.onError(error.cause ?? error);
-    error.challenge = challengeOf(error, hadToken);
     const isSoft = this._options.refusal === 'soft' && error.status === 503 && !res.headersSent;
     if (isSoft && /text\/event-stream/i.test(req.headers.accept ?? '')) refuseSoftly(req, res, error);
-    else refuse(res, error);
+    else refuse(res, error, challengeOf(error, hadToken));
   }
 
   async _subscribe(req, res, request) {

@@ -54,6 +54,12 @@ function createError(code, message, Ctor = TypeError) {
   return error;
 }
 
+/** Every error made by httpError: a hook's error is never taken for one by its looks. */
+const httpErrors = new WeakSet();
+
+/** @param {unknown} value */
+const isHttpError = (value) => value !== null && typeof value === 'object' && httpErrors.has(value);
+
 /**
  * An error that ends a subscribe request with an HTTP status.
  * @param {string} code a key of HTTP
@@ -65,6 +71,7 @@ function httpError(code, { message, retryAfter, cause, status } = {}) {
   error.code = code;
   error.status = status ?? HTTP[code].status;
   if (retryAfter !== undefined) error.retryAfter = retryAfter;
+  httpErrors.add(error);
   return error;
 }
 
@@ -82,4 +89,4 @@ function show(value) {
   return Array.isArray(value) ? 'an array' : `an instance of ${value.constructor?.name ?? 'Object'}`;
 }
 
-module.exports = { CODES, HTTP, createError, httpError, show };
+module.exports = { CODES, HTTP, createError, httpError, isHttpError, show };

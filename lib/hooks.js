@@ -3,7 +3,7 @@
 // hooks.js - calls the app's hooks so that nothing they do gets out of hand:
 // late answers, throws and odd results all become one HTTP error.
 
-const { httpError } = require('./errors');
+const { httpError, isHttpError } = require('./errors');
 
 const isThenable = (value) => value !== null && typeof value === 'object' && typeof value.then === 'function';
 
@@ -46,7 +46,7 @@ const CODE_OF_STATUS = {
  * thrown message stays inside.
  */
 function hookError(thrown) {
-  if (thrown?.code?.startsWith?.('ERR_SSE_') && thrown.status !== undefined) return thrown;
+  if (isHttpError(thrown)) return thrown;
   const status = thrown?.status;
   if (Number.isInteger(status) && status >= 400 && status <= 599) {
     const code = CODE_OF_STATUS[status] ?? 'ERR_SSE_HOOK_REJECTED';
