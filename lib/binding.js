@@ -2,49 +2,83 @@
 
 // binding.js - the only file that loads the native addon, and the only ear for
 // its events: one native batch is dispatched here to who asked for its kind.
+//
+// The environment variable NATIVE_SSE_BINDING names another file to load: a build
+// kept elsewhere, or one with sanitizers. Nothing is then looked for in its place.
 
+const fs = require('node:fs');
 const path = require('node:path');
 
 const { createError } = require('./errors');
 
-const ROOT = path.join(__dirname, '..');
+const BUILD = path.join(__dirname, '..', 'build');
 
-/** Where a build leaves the addon; the first that exists is taken. */
-const CANDIDATES = [
-  process.env.NATIVE_SSE_BINDING,
-  path.join(ROOT, 'build', 'Release', 'native_sse.node'),
-  path.join(ROOT, 'build', 'Debug', 'native_sse.node'),
-].filter(Boolean);
+/** Where a build leaves the addon; the first that is there is taken. */
+const CANDIDATES = ['Release', 'Debug'].map((name) => path.join(BUILD, name, 'native_sse.node'));
 
+/** Runtimes that load Node's addons, by what they call themselves in process.versions. */
+const OTHER_RUNTIMES = { bun: 'Bun', deno: 'Deno', electron: 'Electron', nw: 'NW.js' };
+
+const OLDEST_NODE = 20;
+
+function unsupported(message, cause) {
+  const error = createError('ERR_SSE_UNSUPPORTED_RUNTIME', message, Error);
+  if (cause !== undefined) error.cause = cause;
+  return error;
+}
+
+/**
+ * Throws where the addon's symbols cannot all be there: it takes OpenSSL and libuv
+ * from the program that loads it, and where one is another build of them, a call
+ * into it would end the process instead of failing.
+ */
 function assertRuntime() {
-  if (process.versions.bun !== undefined || process.versions.electron !== undefined) {
-    const name = process.versions.bun !== undefined ? 'Bun' : 'Electron';
-    throw createError(
-      'ERR_SSE_UNSUPPORTED_RUNTIME',
-      `native-sse needs the OpenSSL and libuv of Node.js, which ${name} does not offer to addons. Run it on Node.js 20 or newer.`,
-      Error,
+  const { versions } = process;
+  const other = Object.keys(OTHER_RUNTIMES).find((name) => versions[name] !== undefined);
+  if (other !== undefined) {
+    throw unsupported(
+      `native-sse needs the OpenSSL and libuv of Node.js, which ${OTHER_RUNTIMES[other]} does not offer to addons. ` +
+        `Run it on Node.js ${OLDEST_NODE} or newer.`,
     );
   }
+  for (const [name, library] of [['openssl', 'OpenSSL'], ['uv', 'libuv']]) {
+    if (versions[name] !== undefined) continue;
+    throw unsupported(`native-sse needs ${library}, which this build of Node.js ${versions.node} is without. Run it on another build.`);
+  }
+  if (parseInt(versions.node, 10) < OLDEST_NODE) {
+    throw unsupported(`native-sse needs Node.js ${OLDEST_NODE} or newer; this is ${versions.node}.`);
+  }
+}
+
+/** What to do, for the end of a message. */
+function fix(isChosen) {
+  return isChosen
+    ? 'NATIVE_SSE_BINDING names that file: correct it, or unset it to use the addon that was built on installation.'
+    : 'Build it with `npm rebuild native-sse`; that takes a C compiler, make, python3, pkg-config and the cJSON headers ' +
+      '(Debian, Ubuntu: gcc make python3 pkg-config libcjson-dev).';
 }
 
 function load() {
   assertRuntime();
-  const failures = [];
-  for (const file of CANDIDATES) {
-    try {
-      return require(file);
-    } catch (error) {
-      if (error.code !== 'MODULE_NOT_FOUND') failures.push(`${file}: ${error.message}`);
-    }
-  }
+  const chosen = process.env.NATIVE_SSE_BINDING;
+  const candidates = chosen ? [path.resolve(chosen)] : CANDIDATES;
   const { platform, arch, versions } = process;
-  throw createError(
-    'ERR_SSE_UNSUPPORTED_RUNTIME',
-    `The native core of native-sse could not be loaded for ${platform}-${arch}, Node.js ${versions.node} ` +
-      `(${failures.join('; ') || `nothing was built in ${path.join(ROOT, 'build')}`}). ` +
-      'Run `npm rebuild native-sse` with a C compiler, python3 and the cJSON headers (Debian: libcjson-dev) installed.',
-    Error,
-  );
+  const where = `The native core of native-sse cannot be loaded on ${platform}-${arch} with Node.js ${versions.node}`;
+  const file = candidates.find((name) => fs.existsSync(name));
+  if (file === undefined) {
+    const searched = chosen ? `there is no ${candidates[0]}` : `there is no native_sse.node in ${path.dirname(CANDIDATES[0])}`;
+    throw unsupported(`${where}: ${searched}. ${fix(chosen)}`);
+  }
+  let loaded;
+  try {
+    loaded = require(file);
+  } catch (cause) {
+    // A loader's message names the file more often than not, but not always.
+    const reason = cause.message.includes(file) ? cause.message : `${file}: ${cause.message}`;
+    throw unsupported(`${where}: ${reason}. ${fix(chosen)}`, cause);
+  }
+  if (typeof loaded.onEvents !== 'function') throw unsupported(`${where}: ${file} is another addon. ${fix(chosen)}`);
+  return loaded;
 }
 
 const addon = load();

@@ -6,7 +6,7 @@
 
 const { createError, httpError, isHttpError } = require('./errors');
 const { SCOPE, MAX_USER_ID_BYTES, nameFault } = require('./event');
-const { isCandidate, writeHead, letGo, drained, isHttp2, HEADERS } = require('./handover');
+const { take, isTaken, isCandidate, writeHead, letGo, drained, isHttp2, HEADERS } = require('./handover');
 const { Deadline, decide, tell } = require('./hooks');
 const { queryOf, readToken, readChannels, readCursor } = require('./request');
 
@@ -81,14 +81,28 @@ class Endpoint {
 
   /** GET and HEAD of the stream; answers everything itself. Rejects only for a response that is unusable. */
   async handle(req, res) {
-    const request = { hadToken: false, handle: 0 };
+    const request = { hadToken: false, handle: 0, isGone: false };
+    // Below the response: one that waits behind another is never told.
+    const wire = res.stream ?? res.socket ?? req.socket;
+    const onGone = () => {
+      request.isGone = true;
+      this._free(request);
+    };
+    wire?.once?.('close', onGone);
     try {
       await this._subscribe(req, res, request);
     } catch (error) {
-      if (error !== GONE) this._refuse(req, res, error, request);
+      if (error !== GONE && !request.isGone) this._refuse(req, res, error, request);
     } finally {
-      if (request.handle !== 0) this._hub.release(request.handle);
+      wire?.off?.('close', onGone);
+      this._free(request);
     }
+  }
+
+  /** A slot is freed when its peer vanishes, not when the hook that it waits for ends. */
+  _free(request) {
+    if (request.handle !== 0) this._hub.release(request.handle);
+    request.handle = 0;
   }
 
   _refuse(req, res, thrown, { hadToken }) {
@@ -104,7 +118,8 @@ class Endpoint {
       throw Object.assign(httpError('ERR_SSE_METHOD_NOT_ALLOWED'), { allow: 'GET, HEAD' });
     }
     // A GET has no body that matters; read to its end meanwhile, it delays nothing.
-    req.resume();
+    // A request of a unit test may be no stream.
+    req.resume?.();
     if (this._hub.isStopped) throw httpError('ERR_SSE_STOPPING', { retryAfter: RETRY_AFTER });
     request.handle = this._hub.reserve();
     if (request.handle === 0) throw httpError('ERR_SSE_FULL', { retryAfter: RETRY_AFTER });
@@ -125,17 +140,17 @@ class Endpoint {
     const token = this._readToken(req, query, request);
     const { authenticate, clockSkew } = this._server;
     const user = checkUser(await decide(deadline, () => authenticate(token, req)), clockSkew);
-    this._checkStillThere(res);
+    this._checkStillThere(res, request);
     const channels = readChannels(query, this._options);
     if (this._hooks.authorizeChannel !== undefined) {
       for (const channel of channels) {
         const allowed = await decide(deadline, () => this._hooks.authorizeChannel(user, channel, req));
-        this._checkStillThere(res);
+        this._checkStillThere(res, request);
         if (allowed !== true) throw httpError('ERR_SSE_FORBIDDEN');
       }
     }
     await deadline.limit(drained(req));
-    this._checkStillThere(res);
+    this._checkStillThere(res, request);
     return { user, channels };
   }
 
@@ -150,9 +165,9 @@ class Endpoint {
     return token;
   }
 
-  _checkStillThere(res) {
-    // HTTP/2 responses tell by their stream, HTTP/1 ones by their socket.
-    if (res.destroyed || res.writableEnded || (res.stream ?? res.socket)?.destroyed) throw GONE;
+  _checkStillThere(res, { isGone }) {
+    // A middleware with a time limit may have answered meanwhile.
+    if (isGone || res.destroyed || res.writableEnded) throw GONE;
     if (this._hub.isStopped) throw httpError('ERR_SSE_STOPPING', { retryAfter: RETRY_AFTER });
   }
 
@@ -165,6 +180,8 @@ class Endpoint {
 
   /** From here on nothing waits: head, attach, onConnect and letting go are one step. */
   _open(req, res, request, subscription) {
+    // Pipelined behind a subscription: nobody would ever read the answer.
+    if (isTaken(req, res)) throw GONE;
     const { transport } = this._options;
     const isSocket = transport !== 'stream' && isCandidate(req, res);
     if (transport === 'socket' && !isSocket) throw httpError('ERR_SSE_TRANSPORT');
@@ -177,6 +194,7 @@ class Endpoint {
     }
     const { id, isHandedOver } = this._attach(request, res, fd, subscription);
     request.handle = 0;
+    take(req, res);
     if (this._hooks.onConnect !== undefined) {
       tell(() => this._hooks.onConnect(this._server.clientOf(id), req), this._server.onError);
     }

@@ -19,6 +19,22 @@ const HEADERS = Object.freeze({
 
 const isHttp2 = (req, res) => req?.httpVersionMajor >= 2 || res.stream !== undefined;
 
+/** HTTP/1 connections that carry a subscription, whoever owns them by now. */
+const taken = new WeakSet();
+
+/**
+ * Says that a subscription has begun. It runs to the close of its connection,
+ * so a request that was pipelined behind it can never be answered.
+ */
+function take(req, res) {
+  if (!isHttp2(req, res) && req?.socket instanceof net.Socket) taken.add(req.socket);
+}
+
+/** Whether the request is one behind a subscription. */
+function isTaken(req, res) {
+  return !isHttp2(req, res) && req?.socket != null && taken.has(req.socket);
+}
+
 /**
  * Whether the connection is one whose bytes are exactly what we write: plain
  * HTTP/1 on a TCP or Unix-domain socket. TLS and HTTP/2 have a descriptor too,
@@ -77,4 +93,4 @@ function drained(req) {
   });
 }
 
-module.exports = { isCandidate, writeHead, letGo, drained, isHttp2, HEADERS };
+module.exports = { take, isTaken, isCandidate, writeHead, letGo, drained, isHttp2, HEADERS };

@@ -24,21 +24,54 @@ binding.onEvent('stopped', (number) => hubs.get(number)?._onStopped());
 /** Infinity is "none"; the core says 0 for that. */
 const orNone = (value) => (value === Infinity ? 0 : value);
 
-/** One stream client: what listens on its response. */
+/** What a client may send after its request, as csrc/io/socket_sink.c has it. */
+const MAX_DISCARDED = 16 * 1024;
+
+/** One stream client: what listens on its response, and on what that is written to. */
 class Stream {
   constructor(hub, handle, res) {
     this.res = res;
     this.isWriting = false;
+    this.discarded = 0;
+    const closed = (reason) => native.streamClosed(hub._core, handle, reason);
     this.onDrain = () => {
       // A drain told from inside write would be overtaken by write's answer.
       if (this.isWriting) queueMicrotask(this.onDrain);
       else native.streamDrained(hub._core, handle);
     };
-    this.onClose = () => native.streamClosed(hub._core, handle, REASON.client);
-    this.onError = () => native.streamClosed(hub._core, handle, REASON.reset);
+    this.onError = () => closed(REASON.reset);
+    this.onClose = () => closed(this._reasonOfClose());
+    this.onData = ({ length }) => {
+      this.discarded += length;
+      if (this.discarded > MAX_DISCARDED) closed(REASON.protocol);
+    };
     res.on('drain', this.onDrain);
     res.on('close', this.onClose);
     res.on('error', this.onError);
+    this._watch();
+  }
+
+  /**
+   * Listens below the response too, and first. A client that goes is how a
+   * subscription ends: hearing of it here, the hub ends the response before
+   * pino-http and others that listen to that would call it aborted. A response
+   * that waits behind another on its connection is never told at all.
+   */
+  _watch() {
+    const { res } = this;
+    // A mock has none of them.
+    this.wire = res.stream ?? res.socket ?? res.req?.socket;
+    if (typeof this.wire?.prependListener !== 'function') return;
+    this.wire.prependListener('close', this.onClose);
+    // On an HTTP/2 stream these are about the request's body.
+    if (res.stream !== undefined) return;
+    this.wire.prependListener('end', this.onClose);
+    this.wire.on('data', this.onData);
+  }
+
+  _reasonOfClose() {
+    if (this.res.writableEnded) return REASON.server; // the app ended it
+    return this.wire?.errored ? REASON.reset : REASON.client;
   }
 
   /** @returns {number} 1 taken, 0 taken but wait for drain, -1 broken */
@@ -63,6 +96,9 @@ class Stream {
     // A mock may have no more than `on`; what stays attached is harmless.
     res.off?.('drain', this.onDrain);
     res.off?.('close', this.onClose);
+    this.wire?.off?.('close', this.onClose);
+    this.wire?.off?.('end', this.onClose);
+    this.wire?.off?.('data', this.onData);
     try {
       if (!res.writableEnded) res.end();
     } catch {

@@ -20,10 +20,15 @@ function distance(a, b) {
   return row[b.length];
 }
 
+/** Half a name is nearer to the whole of it than to another of its length. */
+function remoteness(name, candidate) {
+  const isPart = name.length > 2 && (candidate.includes(name) || name.includes(candidate));
+  return isPart ? 0 : distance(name, candidate);
+}
+
 function nearest(name, known) {
-  const lower = name.toLowerCase();
   return known
-    .map((candidate) => ({ candidate, far: distance(lower, candidate.toLowerCase()) }))
+    .map((candidate) => ({ candidate, far: remoteness(name.toLowerCase(), candidate.toLowerCase()) }))
     .sort((a, b) => a.far - b.far)[0].candidate;
 }
 

@@ -14,6 +14,9 @@ class SocketResponse extends Writable {
     super({ decodeStrings: true });
     this._send = send;
     this._end = end;
+    // A write after the end is a matter of the peer's timing: told to whoever
+    // listens, never an uncaught exception.
+    this.on('error', () => {});
   }
 
   _write(chunk, encoding, callback) {

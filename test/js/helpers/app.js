@@ -82,7 +82,7 @@ class App {
 
   /** Waits until so many clients are there. */
   hasClients(count) {
-    return waitFor(() => this.sse.clients.size === count, `${count} clients, not ${this.sse.clients.size}`);
+    return waitFor(() => this.sse.clients.size === count, () => `${count} clients, not ${this.sse.clients.size}`);
   }
 }
 

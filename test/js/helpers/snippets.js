@@ -43,7 +43,8 @@ function fences(file) {
       code.push(lines[i]);
     }
     const name = /^<!-- (?:run|same): (\S+) -->$/.exec(lines[start - 1] ?? '')?.[1];
-    found.push({ file, line: start + 1, language: opening[2].trim().toLowerCase(), name, code: `${code.join('\n')}\n` });
+    const language = opening[2].trim().toLowerCase();
+    found.push({ file, line: start + 1, language, name, code: `${code.join('\n')}\n` });
   }
   return found;
 }

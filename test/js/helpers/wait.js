@@ -10,7 +10,7 @@ const POLL = 2;
  * Waits until `condition` answers something truthy.
  * @template T
  * @param {() => T | Promise<T>} condition
- * @param {string} [what] for the message
+ * @param {string | (() => string)} [what] for the message
  * @returns {Promise<T>}
  */
 async function waitFor(condition, what = condition.toString()) {
@@ -18,7 +18,7 @@ async function waitFor(condition, what = condition.toString()) {
   for (;;) {
     const answer = await condition();
     if (answer) return answer;
-    if (Date.now() > end) throw new Error(`waited ${LIMIT} ms in vain for: ${what}`);
+    if (Date.now() > end) throw new Error(`waited ${LIMIT} ms in vain for: ${typeof what === 'function' ? what() : what}`);
     await new Promise((resolve) => {
       setTimeout(resolve, POLL);
     });
