@@ -77,7 +77,10 @@ class Stream {
   /** @returns {number} 1 taken, 0 taken but wait for drain, -1 broken */
   write(buffer) {
     const { res } = this;
-    if (res.destroyed || res.writableEnded) return -1;
+    if (res.destroyed || res.writableEnded) {
+      this.onClose(); // says why, before the core takes it for a broken connection
+      return -1;
+    }
     this.isWriting = true;
     try {
       const more = res.write(buffer);

@@ -315,16 +315,18 @@ describe('handover: the wire afterwards', () => {
     assert.equal(client.body.match(/HTTP\/1/), null);
   });
 
-  it('ends who sends more than 16 KiB', async () => {
-    const reasons = [];
-    const app = await startServer({ transport: 'socket', hooks: { onDisconnect: (client, reason) => reasons.push(reason) } });
-    const client = await app.open({ channels: ['a'] });
-    client.socket.write('x'.repeat(16 * 1024 + 1));
-    await client.closed();
-    await waitFor(() => reasons.length === 1);
-    assert.deepEqual(reasons, ['protocol']);
-    assert.equal(app.sse.stats().closed.protocol, 1);
-  });
+  for (const transport of ['socket', 'stream']) {
+    it(`ends who sends more than 16 KiB (${transport})`, async () => {
+      const reasons = [];
+      const app = await startServer({ transport, hooks: { onDisconnect: (client, reason) => reasons.push(reason) } });
+      const client = await app.open({ channels: ['a'] });
+      client.socket.write('x'.repeat(16 * 1024 + 1));
+      await client.closed();
+      await waitFor(() => reasons.length === 1);
+      assert.deepEqual(reasons, ['protocol']);
+      assert.equal(app.sse.stats().closed.protocol, 1);
+    });
+  }
 
   for (const transport of ['auto', 'stream']) {
     it(`leaves no client behind for subscriptions that are pipelined (${transport})`, async () => {

@@ -153,6 +153,18 @@ for (const transport of TRANSPORTS) {
       assert.deepEqual(told.of('disconnect')[0].rest, ['server']);
     });
 
+    it('says `server` for client.res.end() although something is published at once', async () => {
+      const told = recorder();
+      const app = await startServer({ transport, hooks: told.hooks });
+      const client = await app.open({ channels: ['a'] });
+      app.sse.clients.get(client.hello.clientId).res.end();
+      app.sse.publish('a', { type: 't', data: 'too late' });
+      await client.closed();
+      await waitFor(() => told.of('disconnect').length === 1);
+      assert.deepEqual(told.of('disconnect')[0].rest, ['server']);
+      assert.equal(client.published.length, 0);
+    });
+
     it('says `shutdown` for stop(), before stop() is done', async () => {
       const told = recorder();
       const app = await startServer({ transport, hooks: told.hooks });
