@@ -82,7 +82,9 @@ function makeRouter(handler, hub) {
   router.all('/', handler);
   router.get('/health', (req, res) => {
     res.setHeader('Cache-Control', 'no-store');
-    res.json({ status: 'healthy', clients: hub.size });
+    // Not res.json: an HTTP/2 pair that is given to the router has no Express in it.
+    res.setHeader('Content-Type', 'application/json; charset=utf-8');
+    res.end(JSON.stringify({ status: 'healthy', clients: hub.size }));
   });
   return router;
 }

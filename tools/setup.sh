@@ -22,10 +22,13 @@ TEST_NEEDS='
 lib:cmocka      libcmocka-dev cmocka-dev    libcmocka-devel cmocka
 lib:libuv       libuv1-dev    libuv-dev     libuv-devel   libuv
 lib:libcrypto   libssl-dev    openssl-dev   openssl-devel openssl
+has:curl        curl          curl          curl          -
 has_chromium    chromium      chromium      chromium      -
+has_nginx       nginx         nginx         nginx         nginx
 '
 
 has_cc() { command -v cc >/dev/null || command -v gcc >/dev/null; }
+has_nginx() { command -v nginx >/dev/null || [ -x /usr/sbin/nginx ]; } # sbin is not on everyone's PATH
 has_chromium() { node -e 'process.exit(require("./tools/find-chromium.js")() ? 0 : 1)'; }
 
 probe() {
@@ -102,6 +105,10 @@ main() {
     echo "setup: some test tools are missing. To run every test:" >&2
     echo "  $(install_line "$TEST_NEEDS")" >&2
     [ "${CI:-}" != true ] || exit 1
+  fi
+  if [ "$1" = test ]; then
+    # The other Node versions; it says itself what it could not install.
+    node tools/nodes.js || [ "${CI:-}" != true ] || exit 1
   fi
 }
 
