@@ -3,13 +3,15 @@
 //
 //   node tools/run-tests.js [FILTER...]
 //
-// FILTER is a group (checks, lint, c, js, browser) or a part of a label, such as
-// `c-tsan` or `test/js/publish.test.js`. A label is a program, a test file or a
-// check; each runs in a process of its own, so one that crashes takes only its own
-// tests along. Counted as failed, besides failing tests: a process that crashes,
-// does not end in time, ran no test, or ends badly although its tests passed; a
-// group without any test; and with CI=true every skip.
-// The last line is `N passed, N failed` (without CI=true also `, N skipped`).
+// FILTER is a group (checks, lint, c, js, browser, nodes) or a part of a label, such
+// as `c-tsan`, `test/js/publish.test.js` or, for the same file on another Node (group
+// nodes), `node-24/publish.test.js`. A label is a program, a test file or a check;
+// each runs in a process of its own, so one that crashes takes only its own tests
+// along. Counted as failed, besides failing tests: a process that crashes, does not
+// end in time, ran no test, or ends badly although its tests passed; a group without
+// any test; and with CI=true every skip.
+// The last line is `N passed, N failed` (without CI=true also `, N skipped`); above
+// it are the results of each area: of each Node, among others.
 'use strict';
 
 const { spawn, spawnSync } = require('node:child_process');
@@ -17,6 +19,7 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const findChromium = require('./find-chromium.js');
+const { otherNodes } = require('./nodes.js');
 
 const ROOT = path.resolve(__dirname, '..');
 const RESULT_FILE = path.join(ROOT, 'build/test-result.txt');
@@ -26,17 +29,30 @@ const MINUTE = 60_000;
 const DEADLINE = Date.now() + 14 * MINUTE;
 /** After mocha's last test, how long the process may take to end by itself. */
 const EXIT_GRACE = 10_000;
+/** Files that test no code of the product: once is enough, whatever Node there is. */
+const ONCE = ['check-layers', 'docs', 'run-tests', 'types', 'types-resolution'].map((name) => `${name}.test.js`);
 
 const totals = { passed: 0, failed: 0 };
 const failures = [];
 const skips = [];
+/** Of each area, in the order of their first results. */
+const areas = new Map();
 
-function pass(count) {
+/** @returns {{ passed: number, failed: number }} of the first part of a label or name: `test/js`, `node-24`, `c-asan` */
+function areaOf(name) {
+  const [area] = /^test\/\w+|^[\w-]+/.exec(name);
+  if (!areas.has(area)) areas.set(area, { passed: 0, failed: 0 });
+  return areas.get(area);
+}
+
+function pass(label, count) {
   totals.passed += count;
+  areaOf(label).passed += count;
 }
 
 function fail(name) {
   totals.failed += 1;
+  areaOf(name).failed += 1;
   failures.push(name);
 }
 
@@ -47,13 +63,12 @@ function skip(name) {
 
 // ---- processes ----------------------------------------------------------------
 
-/** A child leads its own process group, so that ending it ends what it started. */
-let running = null;
+/** Each child leads its own process group, so that ending it ends what it started. */
+const running = new Set();
 
-function endRunning(signal) {
-  if (!running) return;
+function endGroup(child) {
   try {
-    process.kill(-running.pid, signal);
+    process.kill(-child.pid, 'SIGKILL');
   } catch {
     // It has ended already.
   }
@@ -61,7 +76,7 @@ function endRunning(signal) {
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => {
-    endRunning('SIGKILL');
+    for (const child of running) endGroup(child);
     process.exit(128 + os.constants.signals[signal]);
   });
 }
@@ -70,8 +85,9 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
  * Runs a command, shows what it prints, and resolves to
  * { problem, output }: `problem` is null when it ended with 0, else one phrase.
  * With `isDone`, the process must end within EXIT_GRACE of `isDone()` being true.
+ * With `isQuiet` what it prints is not shown, but all of it is in `output`.
  */
-function run(command, args, { limit, env = {}, capture = false, isDone = null }) {
+function run(command, args, { limit, env = {}, capture = false, isQuiet = false, isDone = null }) {
   const remaining = Math.min(limit, DEADLINE - Date.now());
   if (remaining <= 0) return Promise.resolve({ problem: 'no time left', output: '' });
   return new Promise((resolve) => {
@@ -79,14 +95,14 @@ function run(command, args, { limit, env = {}, capture = false, isDone = null })
       cwd: ROOT,
       detached: true,
       env: { ...process.env, ...env },
-      stdio: ['ignore', capture ? 'pipe' : 'inherit', 'inherit'],
+      stdio: ['ignore', capture || isQuiet ? 'pipe' : 'inherit', isQuiet ? 'pipe' : 'inherit'],
     });
-    running = child;
+    running.add(child);
     let output = '';
     let killedFor = null;
     const kill = (reason) => {
       killedFor ??= reason;
-      endRunning('SIGKILL');
+      endGroup(child);
     };
     const timer = setTimeout(() => kill(`did not end within ${Math.round(remaining / 1000)} s`), remaining);
     let doneSince = null;
@@ -95,18 +111,20 @@ function run(command, args, { limit, env = {}, capture = false, isDone = null })
       doneSince ??= Date.now();
       if (Date.now() - doneSince > EXIT_GRACE) kill('did not exit after its last test: something keeps the process alive');
     }, 1000);
-    child.stdout?.on('data', (chunk) => {
-      output += chunk;
-      process.stdout.write(chunk);
-    });
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on('data', (chunk) => {
+        output += chunk;
+        if (!isQuiet) process.stdout.write(chunk);
+      });
+    }
     const finish = (problem) => {
       clearTimeout(timer);
       clearInterval(watch);
-      endRunning('SIGKILL'); // what it may have left behind in its group
-      running = null;
+      running.delete(child);
       resolve({ problem, output });
     };
     child.on('error', (error) => finish(`cannot run: ${error.message}`));
+    child.on('exit', () => endGroup(child)); // what it left behind may hold its pipes open
     child.on('close', (status, signal) => {
       if (killedFor) finish(killedFor);
       else if (signal) finish(`killed by ${signal}`);
@@ -126,7 +144,7 @@ async function runPlain(label, command, args) {
   heading(label);
   const { problem } = await run(command, args, { limit: 3 * MINUTE });
   if (problem) fail(`${label}: ${problem}`);
-  else pass(1);
+  else pass(label, 1);
 }
 
 /**
@@ -168,7 +186,7 @@ async function runCmocka(label, program) {
     },
   });
   const tap = readTap(output);
-  pass(tap.passed);
+  pass(label, tap.passed);
   for (const name of tap.skipped) skip(`${label}: ${name}`);
   for (const name of tap.failed) fail(`${label}: ${name}`);
   for (let i = 0; i < tap.missing; i++) fail(`${label}: a test without a result${problem ? ` (${problem})` : ''}`);
@@ -205,22 +223,33 @@ function readResults(file) {
   }
 }
 
-async function runMocha(label, file, limit) {
-  heading(label);
+/**
+ * Runs one file of tests.
+ * @param {string} label
+ * @param {string} file
+ * @param {{ program?: string, isQuiet?: boolean }} [options] the Node to use; what it prints is shown at its end
+ */
+async function runMocha(label, file, { program = process.execPath, isQuiet = false } = {}) {
+  if (!isQuiet) heading(label);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'native-sse-test-'));
   const results = path.join(folder, 'results');
   const hasEnded = () => readResults(results).some(({ result }) => result === 'end');
   const mocha = ['node_modules/mocha/bin/mocha.js', '--reporter', 'tools/mocha-reporter.js'];
   if (IN_CI) mocha.push('--forbid-only');
   if (!process.stdout.isTTY) mocha.push('--no-color');
-  const { problem } = await run(process.execPath, ['--expose-gc', ...mocha, file], {
-    limit,
+  const { problem, output } = await run(program, ['--expose-gc', ...mocha, file], {
+    limit: 3 * MINUTE,
     env: { SSE_RESULTS: results },
     isDone: hasEnded,
+    isQuiet,
   });
+  if (isQuiet) {
+    heading(label);
+    process.stdout.write(output);
+  }
   const lines = readResults(results);
   const of = (kind) => lines.filter(({ result }) => result === kind);
-  pass(of('passed').length);
+  pass(label, of('passed').length);
   for (const { name } of of('skipped')) skip(`${label}: ${name}`);
   for (const { name } of of('failed')) fail(`${label}: ${name}`);
   const ended = of('end').length > 0;
@@ -290,7 +319,7 @@ function cUnits() {
 function jsUnits() {
   return filesIn('test/js', /\.test\.m?js$/).map((file) => ({
     label: file,
-    start: () => runMocha(file, file, 3 * MINUTE),
+    start: () => runMocha(file, file),
   }));
 }
 
@@ -298,11 +327,26 @@ function browserUnits() {
   const chromium = findChromium();
   return filesIn('test/browser', /\.test\.m?js$/).map((file) => ({
     label: file,
-    start: () => (chromium ? runMocha(file, file, 3 * MINUTE) : skip(`${file} (no Chromium found)`)),
+    start: () => (chromium ? runMocha(file, file) : skip(`${file} (no Chromium found)`)),
   }));
 }
 
-const GROUPS = { checks: checkUnits, lint: lintUnits, c: cUnits, js: jsUnits, browser: browserUnits };
+/** The tests of test/js on the other Nodes, with the addon that was built for this one. */
+function nodesUnits() {
+  const files = filesIn('test/js', /\.test\.m?js$/).filter((file) => !ONCE.includes(path.basename(file)));
+  return otherNodes().flatMap(({ major, program, problem }) => {
+    const leg = `node-${major}`;
+    if (!program) return [{ label: leg, start: () => skip(`${leg} (${problem})`) }];
+    return files.map((file) => {
+      const label = `${leg}/${path.relative('test/js', file)}`;
+      return { label, start: () => runMocha(label, file, { program, isQuiet: true }) };
+    });
+  });
+}
+
+const GROUPS = { checks: checkUnits, lint: lintUnits, c: cUnits, js: jsUnits, browser: browserUnits, nodes: nodesUnits };
+/** How many of a group run at once; one, unless it is here. */
+const AT_ONCE = { nodes: 2 };
 
 // ---- all of it ------------------------------------------------------------------
 
@@ -310,7 +354,16 @@ async function runGroup(group, labelFilters) {
   const all = GROUPS[group]();
   if (all.length === 0 && !labelFilters) fail(`${group}: there is no test`);
   const chosen = labelFilters ? all.filter(({ label }) => labelFilters.some((part) => label.includes(part))) : all;
-  for (const unit of chosen) await unit.start();
+  const queue = [...chosen];
+  const work = async () => {
+    while (queue.length > 0) await queue.shift().start();
+  };
+  await Promise.all(Array.from({ length: AT_ONCE[group] ?? 1 }, work));
+}
+
+function areaLine([area, { passed, failed }]) {
+  const name = area === 'test/js' ? `${area} (Node ${process.versions.node})` : area;
+  return `${name}: ${passed} of ${passed + failed} passed`;
 }
 
 function closingLine() {
@@ -328,6 +381,7 @@ async function main(filters) {
   if (totals.passed + totals.failed + skips.length === 0) fail('no test ran');
 
   console.log('');
+  for (const area of areas) console.log(areaLine(area));
   for (const name of skips) console.log(`skipped: ${name}`);
   for (const name of failures) console.log(`failed: ${name}`);
   const line = closingLine();

@@ -19,7 +19,7 @@ describe('tools/run-tests.js', function () {
   beforeEach(() => {
     root = fs.mkdtempSync(path.join(os.tmpdir(), 'run-tests-'));
     fs.mkdirSync(path.join(root, 'tools'));
-    for (const name of ['run-tests.js', 'mocha-reporter.js', 'find-chromium.js']) {
+    for (const name of ['run-tests.js', 'mocha-reporter.js', 'find-chromium.js', 'nodes.js']) {
       fs.copyFileSync(path.join(ROOT, 'tools', name), path.join(root, 'tools', name));
     }
     fs.symlinkSync(path.join(ROOT, 'node_modules'), path.join(root, 'node_modules'));
@@ -145,6 +145,45 @@ describe('tools/run-tests.js', function () {
     it('counts a program that ran nothing', () => {
       lay(program('exit 0'));
       expect(runTests(['c']), '0 passed, 1 failed', 'c-asan/hub/test_x: ran no test');
+    });
+  });
+
+  describe('other Nodes', () => {
+    // A Node that tells the tests which one it is, and one that is not installed.
+    const NODES = {
+      'tools/nodes.js': `exports.otherNodes = () => [
+        { major: 98, program: require('node:path').resolve('node-98'), problem: null },
+        { major: 99, program: null, problem: 'it is not here' },
+      ];`,
+      'node-98': `#!/bin/sh\nLEG=98 exec '${process.execPath}' "$@"\n`,
+    };
+
+    it('run test/js once more, but for the files that test no code of the product', () => {
+      lay({ ...NODES, 'test/js/a.test.js': SUITE("it('is 98', () => require('node:assert').equal(process.env.LEG, '98'));") });
+      lay({ 'test/js/b/c.test.js': SUITE(PASSES), 'test/js/docs.test.js': SUITE("it('breaks', () => { throw new Error('no'); });") });
+      const run = runTests(['nodes']);
+      expect(run, '2 passed, 0 failed, 1 skipped');
+      assert.match(run.output, /^== node-98\/b\/c\.test\.js$/m);
+      assert.match(run.output, /is 98/);
+      assert.match(run.output, /^node-98: 2 of 2 passed$/m);
+      assert.match(run.output, /^skipped: node-99 \(it is not here\)$/m);
+      expect(runTests(['nodes'], { CI: 'true' }), '2 passed, 1 failed', 'node-99 (it is not here) (skipped)');
+    });
+
+    it('name their failures, whatever they printed', () => {
+      lay({ ...NODES, 'test/js/a.test.js': SUITE(`${PASSES} it('breaks', () => { console.error('because'); throw new Error('no'); });`) });
+      lay({ 'test/js/b.test.js': SUITE(`${PASSES} it('dies', () => { process.kill(process.pid, 'SIGKILL'); return new Promise(() => {}); });`) });
+      const run = runTests(['node-98']);
+      expect(run, '2 passed, 2 failed', 'node-98/a.test.js: suite breaks');
+      assert.match(run.output, /because/);
+      assert.match(run.output, /^failed: node-98\/b\.test\.js: stopped half-way \(killed by SIGKILL\)$/m);
+    });
+
+    it('are chosen by name, and left out where a file of test/js is', () => {
+      lay({ ...NODES, 'test/js/a.test.js': SUITE(PASSES), 'test/js/b.test.js': SUITE(PASSES) });
+      expect(runTests(['node-98/a']), '1 passed, 0 failed');
+      expect(runTests(['test/js/a']), '1 passed, 0 failed');
+      expect(runTests(['js']), '2 passed, 0 failed');
     });
   });
 
