@@ -141,6 +141,15 @@ static inline void attach(fixture_t *f, sse_handle_t client, int pair[2]) {
   sse_shard_post(&f->thread.shard, command);
 }
 
+/* A running thread with one client, number 1; the test reads pair[1]. */
+static inline void start_with_one(fixture_t *f, void (*make)(int pair[2]), uint64_t heartbeat_us,
+                                  size_t max_queued, int pair[2]) {
+  fixture_init(f, heartbeat_us, max_queued);
+  assert_int_equal(sse_thread_start(&f->thread), 0);
+  make(pair);
+  attach(f, 1, pair);
+}
+
 static inline uint64_t publish_bytes(fixture_t *f, const char *data, size_t len) {
   sse_event_t event = {++f->last, sse_span_cstr("t"), sse_span(data, len), SSE_NO_RETRY};
   sse_frame_t *frame = sse_frame_from_event(&event);

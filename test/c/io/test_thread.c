@@ -81,10 +81,7 @@ static void a_fin_ends_the_subscription(void **state) {
     fixture_t f;
     int pair[2];
     char text[4096] = "";
-    fixture_init(&f, 0, 1 << 20);
-    assert_int_equal(sse_thread_start(&f.thread), 0);
-    PAIRS[kind](pair);
-    attach(&f, 1, pair);
+    start_with_one(&f, PAIRS[kind], 0, 1 << 20, pair);
     read_until(pair[1], text, sizeof(text), "connected");
     assert_int_equal(shutdown(pair[1], SHUT_WR), 0);
     wait_closed(1);
@@ -100,10 +97,7 @@ static void a_reset_is_told_apart(void **state) {
   fixture_t f;
   int pair[2];
   char text[4096] = "";
-  fixture_init(&f, 0, 1 << 20);
-  assert_int_equal(sse_thread_start(&f.thread), 0);
-  tcp_pair(pair);
-  attach(&f, 1, pair);
+  start_with_one(&f, tcp_pair, 0, 1 << 20, pair);
   read_until(pair[1], text, sizeof(text), "connected");
   struct linger hard = {1, 0};
   assert_int_equal(setsockopt(pair[1], SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)), 0);
@@ -118,10 +112,7 @@ static void a_little_input_is_swallowed_and_much_is_not(void **state) {
   fixture_t f;
   int pair[2];
   char text[8192] = "", noise[4096];
-  fixture_init(&f, 0, 1 << 20);
-  assert_int_equal(sse_thread_start(&f.thread), 0);
-  unix_pair(pair);
-  attach(&f, 1, pair);
+  start_with_one(&f, unix_pair, 0, 1 << 20, pair);
   memset(noise, 'x', sizeof(noise));
   assert_int_equal(write(pair[1], noise, 512), 512);
   read_until(pair[1], text, sizeof(text), "connected");
@@ -181,10 +172,7 @@ static void a_slow_peer_gets_everything_in_the_end(void **state) {
   int pair[2];
   static char text[4 << 20];
   static char data[32 * 1024];
-  fixture_init(&f, 0, 8 << 20);
-  assert_int_equal(sse_thread_start(&f.thread), 0);
-  unix_pair(pair);
-  attach(&f, 1, pair);
+  start_with_one(&f, unix_pair, 0, 8 << 20, pair);
   memset(data, 'd', sizeof(data));
   for (int i = 0; i < 64; i++) publish_bytes(&f, data, sizeof(data)); /* 2 MiB: blocks */
   publish(&f, "the end");
@@ -206,10 +194,7 @@ static void an_idle_peer_gets_heartbeats(void **state) {
   fixture_t f;
   int pair[2];
   char text[4096] = "";
-  fixture_init(&f, 20000, 1 << 20);
-  assert_int_equal(sse_thread_start(&f.thread), 0);
-  unix_pair(pair);
-  attach(&f, 1, pair);
+  start_with_one(&f, unix_pair, 20000, 1 << 20, pair);
   read_until(pair[1], text, sizeof(text), ": heartbeat\n: heartbeat\n");
   fixture_end(&f);
   close(pair[1]);
@@ -220,10 +205,7 @@ static void a_detach_flushes_its_last_frame(void **state) {
   fixture_t f;
   int pair[2];
   char text[4096] = "";
-  fixture_init(&f, 0, 1 << 20);
-  assert_int_equal(sse_thread_start(&f.thread), 0);
-  tcp_pair(pair);
-  attach(&f, 1, pair);
+  start_with_one(&f, tcp_pair, 0, 1 << 20, pair);
   /* Unread input would turn the close into a reset. */
   assert_int_equal(write(pair[1], "GET", 3), 3);
   sse_frame_t *last = sse_frame_from_bytes(0, sse_span_cstr("event: closing\ndata: {}\n\n"));
