@@ -32,11 +32,16 @@ function refuse(res, error, challenge) {
   res.end(JSON.stringify({ error: code, message: error.message }));
 }
 
-/** `refusal: 'soft'`: a plain 503 stops an EventSource for good; this makes it come back. */
-function refuseSoftly(req, res, error) {
+/** The head of a stream that ends with this very answer: nothing is handed over. */
+function setStreamHead(req, res) {
   res.statusCode = 200;
   for (const [name, value] of Object.entries(HEADERS)) res.setHeader(name, value);
   if (!isHttp2(req, res)) res.setHeader('Connection', 'close');
+}
+
+/** `refusal: 'soft'`: a plain 503 stops an EventSource for good; this makes it come back. */
+function refuseSoftly(req, res, error) {
+  setStreamHead(req, res);
   const retry = Math.ceil((error.retryAfter ?? RETRY_AFTER) * 1000);
   const data = JSON.stringify({ reason: 'unavailable', reconnect: true });
   res.end(`retry: ${retry}\nevent: closing\ndata: ${data}\n\n`);
@@ -130,8 +135,12 @@ class Endpoint {
     if (!this._hub.assign(request.handle, '', user.sub)) {
       throw httpError('ERR_SSE_TOO_MANY_CONNECTIONS', { retryAfter: RETRY_AFTER });
     }
-    if (req.method === 'HEAD') this._answerHead(req, res);
-    else this._open(req, res, request, { user, channels, cursor });
+    if (req.method === 'HEAD') {
+      setStreamHead(req, res);
+      res.end();
+      return;
+    }
+    this._open(req, res, request, { user, channels, cursor });
   }
 
   /** 401, 400, 403 in this order, all within hookTimeout. */
@@ -169,13 +178,6 @@ class Endpoint {
     // A middleware with a time limit may have answered meanwhile.
     if (isGone || res.destroyed || res.writableEnded) throw GONE;
     if (this._hub.isStopped) throw httpError('ERR_SSE_STOPPING', { retryAfter: RETRY_AFTER });
-  }
-
-  _answerHead(req, res) {
-    res.statusCode = 200;
-    for (const [name, value] of Object.entries(HEADERS)) res.setHeader(name, value);
-    if (!isHttp2(req, res)) res.setHeader('Connection', 'close');
-    res.end();
   }
 
   /** From here on nothing waits: head, attach, onConnect and letting go are one step. */

@@ -41,13 +41,15 @@ static bool begin(napi_env env, napi_callback_info info, call_t *call, bool bare
   return true;
 }
 
-static uint64_t u64_arg(const call_t *call, size_t i) {
+/* A JS number as an integer: 0 for what is no positive number, at most 2^53. */
+static uint64_t to_u64(napi_env env, napi_value from) {
   double value = 0;
-  if (i >= call->argc || napi_get_value_double(call->env, call->argv[i], &value) != napi_ok ||
-      !(value > 0)) {
-    return 0;
-  }
+  if (napi_get_value_double(env, from, &value) != napi_ok || !(value > 0)) return 0;
   return value >= 9007199254740992.0 ? UINT64_C(1) << 53 : (uint64_t)value;
+}
+
+static uint64_t u64_arg(const call_t *call, size_t i) {
+  return i < call->argc ? to_u64(call->env, call->argv[i]) : 0;
 }
 
 static double double_arg(const call_t *call, size_t i) {
@@ -74,12 +76,7 @@ static napi_value out_of_memory(napi_env env) {
 
 static uint64_t u64_property(napi_env env, napi_value object, const char *name) {
   napi_value value;
-  double number = 0;
-  if (napi_get_named_property(env, object, name, &value) != napi_ok ||
-      napi_get_value_double(env, value, &number) != napi_ok || !(number > 0)) {
-    return 0;
-  }
-  return number >= 9007199254740992.0 ? UINT64_C(1) << 53 : (uint64_t)number;
+  return napi_get_named_property(env, object, name, &value) == napi_ok ? to_u64(env, value) : 0;
 }
 
 static void core_finalize(napi_env env, void *data, void *hint) {
