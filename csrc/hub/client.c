@@ -11,6 +11,7 @@ sse_client_t *sse_client_new(sse_handle_t handle, uint64_t now) {
   sse_list_init(&client->beat);
   client->handle = handle;
   client->last_write = now;
+  client->pending = SSE_CLIENT_UNSEEN;
   client->queue = client->inline_queue;
   client->queue_room = SSE_CLIENT_INLINE_QUEUE;
   return client;

@@ -12,6 +12,9 @@
 /* One event to an idle client, the common case, needs no allocation. */
 #define SSE_CLIENT_INLINE_QUEUE 2
 
+/* `pending` of a client that was not looked at since it last took bytes. */
+#define SSE_CLIENT_UNSEEN SIZE_MAX
+
 struct sse_channel;
 
 typedef struct {
@@ -28,7 +31,9 @@ typedef struct {
   void *transport;
   uint64_t cursor;     /* highest event id queued or skipped          */
   uint64_t last_write; /* hub time when bytes last went out           */
-  uint64_t stalled_at; /* hub time when a blocked peer last took any  */
+  uint64_t closing_at; /* hub time when it was told to end            */
+  uint64_t stalled_us; /* for how long a blocked peer took no byte    */
+  size_t pending;      /* under way at the last look, or UNSEEN       */
 
   sse_frame_t **queue; /* `inline_queue` or heap, from queue_head      */
   sse_frame_t *inline_queue[SSE_CLIENT_INLINE_QUEUE];
@@ -41,7 +46,6 @@ typedef struct {
 
   sse_reason_t reason; /* valid when closing or doomed                */
   bool is_blocked;
-  bool is_stalled; /* full since stalled_at, woken in between or not */
   bool is_woken;   /* told writable since its write began            */
   bool is_closing; /* ends once the queue is empty                     */
   bool is_doomed;  /* ends at the next flush, whatever is queued       */

@@ -13,7 +13,9 @@ static sse_entry_t *entry_of(sse_table_node_t *node) {
   return node == NULL ? NULL : SSE_CONTAINER_OF(node, sse_entry_t, by_handle);
 }
 
-static void leave_user(sse_directory_t *dir, sse_user_t *user) {
+static void leave_user(sse_directory_t *dir, sse_entry_t *entry) {
+  sse_user_t *user = entry->user;
+  sse_list_remove(&entry->of_user);
   if (user == NULL || --user->count > 0) return;
   sse_table_remove(&dir->users, &user->node);
   sse_free(user);
@@ -23,10 +25,11 @@ static void entry_free(sse_directory_t *dir, sse_entry_t *entry) {
   if (entry->is_client) {
     sse_table_remove(&dir->ids, &entry->by_id);
     sse_list_remove(&entry->order);
+    sse_deadlines_remove(&dir->ends, &entry->end);
     dir->n_clients[entry->transport]--;
   }
   sse_table_remove(&dir->handles, &entry->by_handle);
-  leave_user(dir, entry->user);
+  leave_user(dir, entry);
   sse_free(entry->text);
   sse_free(entry);
 }
@@ -40,6 +43,7 @@ void sse_directory_deinit(sse_directory_t *dir) {
   sse_table_deinit(&dir->handles);
   sse_table_deinit(&dir->ids);
   sse_table_deinit(&dir->users);
+  sse_deadlines_deinit(&dir->ends);
 }
 
 int sse_directory_reserve(sse_directory_t *dir, sse_handle_t *handle) {
@@ -48,6 +52,7 @@ int sse_directory_reserve(sse_directory_t *dir, sse_handle_t *handle) {
   if (entry == NULL) return SSE_ENOMEM;
   entry->handle = dir->last_handle + 1;
   sse_list_init(&entry->order);
+  sse_list_init(&entry->of_user);
   if (sse_table_insert(&dir->handles, &entry->by_handle, entry->handle) != 0) {
     sse_free(entry);
     return SSE_ENOMEM;
@@ -71,6 +76,7 @@ static sse_user_t *obtain_user(sse_directory_t *dir, const sse_key_t *key) {
   user = sse_calloc(1, sizeof(*user) + sse_key_storage(key));
   if (user == NULL) return NULL;
   user->key = sse_key_copy(key, user->storage);
+  sse_list_init(&user->entries);
   if (sse_table_insert(&dir->users, &user->node, key->hash) == 0) return user;
   sse_free(user);
   return NULL;
@@ -88,6 +94,7 @@ int sse_directory_assign(sse_directory_t *dir, sse_handle_t handle, const sse_ke
   if (user == NULL) return SSE_ENOMEM;
   user->count++;
   entry->user = user;
+  sse_list_append(&user->entries, &entry->of_user);
   return 0;
 }
 
@@ -118,19 +125,27 @@ int sse_directory_arrive(sse_directory_t *dir, sse_handle_t handle, const sse_ar
   if (entry == NULL) return SSE_ENOENT;
   if (entry->is_client) return SSE_EEXIST;
   if (copy_text(entry, arrival) != 0) return SSE_ENOMEM;
+  if (arrival->ends_at > 0 && sse_deadlines_add(&dir->ends, &entry->end, arrival->ends_at) != 0) {
+    goto fail_end;
+  }
   if (sse_table_insert(&dir->ids, &entry->by_id, sse_siphash(dir->seed, entry->id)) != 0) {
-    sse_free(entry->text);
-    entry->text = NULL;
-    return SSE_ENOMEM;
+    goto fail_insert;
   }
   entry->transport = arrival->transport;
   entry->shard = arrival->shard;
   entry->connected_at = arrival->connected_at;
-  entry->expires_at = arrival->expires_at;
+  entry->end_reason = arrival->end_reason;
   entry->is_client = true;
   dir->n_clients[entry->transport]++;
   sse_list_append(&dir->clients, &entry->order);
   return 0;
+
+fail_insert:
+  sse_deadlines_remove(&dir->ends, &entry->end);
+fail_end:
+  sse_free(entry->text);
+  entry->text = NULL;
+  return SSE_ENOMEM;
 }
 
 bool sse_directory_release(sse_directory_t *dir, sse_handle_t handle) {
@@ -156,4 +171,25 @@ sse_entry_t *sse_directory_next(const sse_directory_t *dir, const sse_entry_t *e
   const sse_list_t *item = entry == NULL ? &dir->clients : &entry->order;
   if (item->next == &dir->clients) return NULL;
   return SSE_CONTAINER_OF(item->next, sse_entry_t, order);
+}
+
+sse_entry_t *sse_directory_next_of(const sse_directory_t *dir, const sse_key_t *key,
+                                   const sse_entry_t *entry) {
+  const sse_user_t *user = entry == NULL ? find_user(dir, key) : entry->user;
+  if (user == NULL) return NULL;
+  const sse_list_t *item = entry == NULL ? &user->entries : &entry->of_user;
+  if (item->next == &user->entries) return NULL;
+  return SSE_CONTAINER_OF(item->next, sse_entry_t, of_user);
+}
+
+double sse_directory_next_end(const sse_directory_t *dir) {
+  const sse_deadline_t *first = sse_deadlines_first(&dir->ends);
+  return first == NULL ? 0 : first->at;
+}
+
+sse_entry_t *sse_directory_take_due(sse_directory_t *dir, double now) {
+  sse_deadline_t *first = sse_deadlines_first(&dir->ends);
+  if (first == NULL || first->at > now) return NULL;
+  sse_deadlines_remove(&dir->ends, first);
+  return SSE_CONTAINER_OF(first, sse_entry_t, end);
 }

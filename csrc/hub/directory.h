@@ -3,6 +3,7 @@
 #ifndef SSE_HUB_DIRECTORY_H
 #define SSE_HUB_DIRECTORY_H
 
+#include "hub/deadline.h"
 #include "hub/hub.h"
 #include "hub/list.h"
 #include "hub/table.h"
@@ -11,7 +12,8 @@ typedef enum { SSE_TRANSPORT_STREAM, SSE_TRANSPORT_SOCKET, SSE_TRANSPORT_COUNT }
 
 typedef struct {
   sse_table_node_t node;
-  sse_key_t key; /* scope user; its text is `storage` */
+  sse_key_t key;      /* scope user; its text is `storage` */
+  sse_list_t entries; /* the user's slots, oldest first */
   uint32_t count;
   char storage[];
 } sse_user_t;
@@ -21,14 +23,16 @@ typedef struct {
   sse_table_node_t by_handle;
   sse_table_node_t by_id; /* in the table only as CLIENT     */
   sse_list_t order;       /* of becoming a client            */
+  sse_list_t of_user;     /* among the slots of its user     */
+  sse_deadline_t end;     /* when it is to end, ms since the epoch */
   sse_handle_t handle;
   sse_user_t *user; /* NULL until known                */
   bool is_client;
   sse_transport_t transport;
   uint32_t shard;      /* which hub has it                */
   double connected_at; /* ms since the epoch              */
-  double expires_at;   /* s since the epoch; 0: never     */
-  sse_span_t id;       /* in `text`, as the channels are  */
+  sse_reason_t end_reason;
+  sse_span_t id; /* in `text`, as the channels are  */
   const sse_span_t *channels;
   uint32_t n_channels;
   void *text; /* one block: channel spans, then all text */
@@ -37,6 +41,7 @@ typedef struct {
 typedef struct {
   sse_table_t handles, ids, users;
   sse_list_t clients; /* in the order of becoming one */
+  sse_deadlines_t ends;
   sse_seed_t seed;
   uint64_t last_handle;
   uint64_t max_slots;    /* reserved and clients together; 0: no limit */
@@ -47,7 +52,9 @@ typedef struct {
 typedef struct {
   sse_transport_t transport;
   uint32_t shard;
-  double connected_at, expires_at;
+  double connected_at;     /* ms since the epoch                      */
+  double ends_at;          /* the same; 0: never                      */
+  sse_reason_t end_reason; /* why it ends then                        */
   sse_span_t id;
   const sse_span_t *channels; /* copied */
   uint32_t n_channels;
@@ -77,5 +84,16 @@ sse_entry_t *sse_directory_by_id(const sse_directory_t *dir, sse_span_t id);
 /* The client behind `entry` in order of arrival (NULL: the first); NULL at the
  * end. */
 sse_entry_t *sse_directory_next(const sse_directory_t *dir, const sse_entry_t *entry);
+
+/* The slot behind `entry` (NULL: the first) among those of a user; NULL at the
+ * end, and for a user who has none. */
+sse_entry_t *sse_directory_next_of(const sse_directory_t *dir, const sse_key_t *user,
+                                   const sse_entry_t *entry);
+
+/* When the next client is to end, ms since the epoch; 0: none is. */
+double sse_directory_next_end(const sse_directory_t *dir);
+
+/* A client whose time has come by `now`, each once; NULL when there is none. */
+sse_entry_t *sse_directory_take_due(sse_directory_t *dir, double now);
 
 #endif

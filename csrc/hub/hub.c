@@ -8,7 +8,6 @@
 #define FLUSH_AFTER_BYTES ((size_t)256 * 1024)
 #define FRAMES_PER_WRITE 256
 #define MAX_TICK_US UINT64_C(1000000)
-#define STALL_TICK_US UINT64_C(250000)
 
 static const char HEARTBEAT[] = ": heartbeat\n";
 
@@ -54,6 +53,11 @@ static void doom(sse_hub_t *hub, sse_client_t *client, sse_reason_t reason) {
   sse_list_append(&hub->dirty, &client->dirty);
 }
 
+/* Over the hard limit, for which no time to recover is given. */
+static bool is_overfull(const sse_hub_t *hub, const sse_client_t *client) {
+  return sse_limits_is_slow(hub->max_queued_bytes, client->queue_bytes, 0);
+}
+
 int sse__hub_enqueue(sse_hub_t *hub, sse_client_t *client, sse_frame_t *frame) {
   if (frame->len == 0) return 0; /* a write of nothing could never be done */
   int rc = sse_client_push(client, frame);
@@ -62,7 +66,10 @@ int sse__hub_enqueue(sse_hub_t *hub, sse_client_t *client, sse_frame_t *frame) {
     doom(hub, client, SSE_REASON_ERROR);
     return rc;
   }
-  if (!client->is_blocked) sse_list_append(&hub->dirty, &client->dirty);
+  /* A blocked client waits to be writable, but not with more than it may have. */
+  if (!client->is_blocked || is_overfull(hub, client)) {
+    sse_list_append(&hub->dirty, &client->dirty);
+  }
   return 0;
 }
 
@@ -91,7 +98,9 @@ void sse_hub_free(sse_hub_t *hub) {
   size_t bucket = 0;
   sse_table_node_t *node;
   while ((node = sse_table_walk(&hub->clients, &bucket, NULL)) != NULL) {
-    drop(hub, client_of(node), SSE_REASON_SHUTDOWN);
+    sse_client_t *client = client_of(node);
+    bool is_ending = client->is_closing || client->is_doomed;
+    drop(hub, client, is_ending ? client->reason : SSE_REASON_SHUTDOWN);
   }
   sse_table_deinit(&hub->clients);
   sse_channels_deinit(&hub->channels);
@@ -113,6 +122,7 @@ int sse_hub_detach(sse_hub_t *hub, sse_handle_t handle, sse_reason_t reason, sse
   if (client == NULL) return SSE_ENOENT;
   if (client->is_closing || client->is_doomed) return 0;
   client->is_closing = true;
+  client->closing_at = hub->now;
   client->reason = reason;
   unsubscribe_all(hub, client);
   sse_list_remove(&client->beat);
@@ -232,14 +242,39 @@ static void beat_idle(sse_hub_t *hub) {
   }
 }
 
+/* Sees whether the peer took anything since the last look. Only time between
+ * two looks counts, so that the first one never does. */
+static void look_at(sse_hub_t *hub, sse_client_t *client, uint64_t elapsed) {
+  size_t pending = hub->sink.pending(hub->sink.ctx, client->transport);
+  bool is_first = client->pending == SSE_CLIENT_UNSEEN;
+  bool has_moved = !is_first && pending < client->pending;
+  if (has_moved) client->stalled_us = 0;
+  if (!is_first && !has_moved) client->stalled_us += elapsed;
+  client->pending = pending;
+}
+
+static bool is_too_slow(const sse_hub_t *hub, const sse_client_t *client) {
+  if (!client->is_closing) {
+    return sse_limits_is_slow(hub->max_queued_bytes, client->queue_bytes, client->stalled_us);
+  }
+  return client->stalled_us >= SSE_STALL_US || hub->now - client->closing_at >= SSE_LINGER_US;
+}
+
+/* A thread that was busy elsewhere has given no peer a chance: what is counted
+ * for one look is at most the time that should lie between two. Clients are
+ * taken from a list of their own, since a look may end in sse_hub_writable. */
 static void judge_blocked(sse_hub_t *hub) {
-  for (sse_list_t *item = hub->blocked.next; item != &hub->blocked; item = item->next) {
-    sse_client_t *client = SSE_CONTAINER_OF(item, sse_client_t, blocked);
-    uint64_t stalled = hub->now - client->stalled_at;
-    bool slow = sse_limits_is_slow(hub->max_queued_bytes, client->queue_bytes, stalled);
-    if (client->is_closing ? stalled >= SSE_STALL_US : slow) {
-      doom(hub, client, SSE_REASON_SLOW_READER);
-    }
+  uint64_t elapsed = hub->now - hub->looked_at;
+  if (elapsed > SSE_LOOK_US) elapsed = SSE_LOOK_US;
+  hub->looked_at = hub->now;
+  sse_list_t unseen;
+  sse_list_move_all(&unseen, &hub->blocked);
+  while (!sse_list_is_empty(&unseen)) {
+    sse_client_t *client = SSE_CONTAINER_OF(unseen.next, sse_client_t, blocked);
+    sse_list_append(&hub->blocked, &client->blocked);
+    if (!client->is_closing && client->queue_bytes <= hub->max_queued_bytes) continue;
+    look_at(hub, client, elapsed);
+    if (is_too_slow(hub, client)) doom(hub, client, SSE_REASON_SLOW_READER);
   }
 }
 
@@ -253,7 +288,7 @@ void sse_hub_tick(sse_hub_t *hub, uint64_t now) {
 
 uint64_t sse_hub_tick_interval(const sse_hub_t *hub) {
   uint64_t interval = hub->wheel.interval == 0 ? MAX_TICK_US : hub->wheel.step;
-  if (interval > STALL_TICK_US && !sse_list_is_empty(&hub->blocked)) return STALL_TICK_US;
+  if (interval > SSE_LOOK_US && !sse_list_is_empty(&hub->blocked)) return SSE_LOOK_US;
   return interval < MAX_TICK_US ? interval : MAX_TICK_US;
 }
 
@@ -291,29 +326,23 @@ static bool write_some(sse_hub_t *hub, sse_client_t *client) {
     atomic_store_explicit(&hub->delivered, hub->n_delivered, memory_order_relaxed);
     client->last_write = hub->now;
     client->was_beat = beat && events == 0;
-    client->stalled_at = hub->now;
+    client->stalled_us = 0;
+    client->pending = SSE_CLIENT_UNSEEN;
   }
   if (status == SSE_SINK_BLOCKED && client->is_woken && taken > 0) status = SSE_SINK_DONE;
-  if (status == SSE_SINK_DONE) {
-    client->is_stalled = false;
-    return !client->is_doomed;
-  }
+  if (status == SSE_SINK_DONE) return !client->is_doomed;
   if (status == SSE_SINK_BROKEN) {
     doom(hub, client, SSE_REASON_RESET);
     return false;
   }
-  /* A wake-up that took no byte does not start the stall anew. */
-  if (!client->is_stalled) client->stalled_at = hub->now;
-  client->is_stalled = client->queue_len > 0;
   client->is_blocked = true;
   sse_list_append(&hub->blocked, &client->blocked);
-  if (sse_limits_is_slow(hub->max_queued_bytes, client->queue_bytes, 0)) {
-    doom(hub, client, SSE_REASON_SLOW_READER);
-  }
+  if (is_overfull(hub, client)) doom(hub, client, SSE_REASON_SLOW_READER);
   return false;
 }
 
 static void flush_client(sse_hub_t *hub, sse_client_t *client) {
+  if (client->is_blocked && is_overfull(hub, client)) doom(hub, client, SSE_REASON_SLOW_READER);
   if (!client->is_doomed && !client->is_blocked) {
     while (client->queue_len > 0 && write_some(hub, client))
       continue;

@@ -22,30 +22,10 @@
 #include "hub/frame.h"
 #include "hub/key.h"
 #include "hub/reason.h"
+#include "hub/sink.h"
 #include "hub/span.h"
 
 typedef struct sse_hub sse_hub_t;
-
-/* A client's number: never reused by the server that gave it; 0 is none. */
-typedef uint64_t sse_handle_t;
-
-typedef enum { SSE_SINK_DONE, SSE_SINK_BLOCKED, SSE_SINK_BROKEN } sse_sink_status_t;
-
-/* How a hub reaches its clients' connections. Every call is made by the hub's
- * owner; `transport` is what `open` returned. */
-typedef struct {
-  /* Takes over `endpoint` for a client. NULL: it could not; the endpoint is
-   * then already disposed of and its end reported. */
-  void *(*open)(void *ctx, sse_handle_t client, void *endpoint);
-  /* Hands over frames, skipping `offset` bytes of the first. `*taken` becomes
-   * the number of bytes that are the transport's now. BLOCKED: the hub waits
-   * for sse_hub_writable; BROKEN: the hub closes the client as a reset. */
-  sse_sink_status_t (*write)(void *ctx, void *transport, sse_frame_t *const *frames, size_t n,
-                             size_t offset, size_t *taken);
-  /* The hub has forgotten the client: close gracefully and release. */
-  void (*close)(void *ctx, void *transport, sse_handle_t client, sse_reason_t reason);
-  void *ctx;
-} sse_sink_t;
 
 typedef struct {
   sse_seed_t seed;         /* the server's, the same for every hub             */
@@ -87,8 +67,7 @@ sse_hub_t *sse_hub_new(const sse_hub_config_t *config, const sse_sink_t *sink);
  * with SSE_REASON_SHUTDOWN first. */
 void sse_hub_free(sse_hub_t *hub);
 
-/* The commands. [owner] Each returns 0 or an error of errors.h, after which
- * nothing half-done is left. */
+/* The commands. [owner] Each returns 0 or an error; nothing half-done is left. */
 /* Opens the transport, queues `connected` and the replay, and goes live. On
  * failure the transport is closed through the sink with SSE_REASON_ERROR; when
  * the sink's open itself failed it has reported that on its own. */
@@ -144,7 +123,7 @@ void sse_hub_flush(sse_hub_t *hub);
 
 /* How often sse_hub_tick wants to be called, in microseconds. */
 uint64_t sse_hub_tick_interval(const sse_hub_t *hub);
-/* [any] A snapshot; each number is exact, together they are not one moment. */
+/* [any] Each number is exact, together they are not one moment. */
 sse_hub_counters_t sse_hub_counters(const sse_hub_t *hub);
 
 #endif

@@ -19,7 +19,8 @@ struct sse_hub {
   sse_heartbeat_t wheel;
   sse_list_t dirty;   /* clients to flush or to drop          */
   sse_list_t blocked; /* clients whose transport is full      */
-  size_t unflushed;   /* bytes of frames since the last flush */
+  uint64_t looked_at; /* us; when the blocked were last judged */
+  size_t unflushed;   /* bytes of frames since the last flush  */
   sse_frame_t *heartbeat_frame;
   uint64_t n_delivered;
   _Atomic uint64_t delivered, n_clients, n_rings; /* owner stores, [any] loads; relaxed */

@@ -33,4 +33,13 @@ static inline void sse_list_append(sse_list_t *list, sse_list_t *item) {
   list->prev = item;
 }
 
+/* Moves all members of `from` to `to`, which need not be a list yet. */
+static inline void sse_list_move_all(sse_list_t *to, sse_list_t *from) {
+  sse_list_init(to);
+  if (sse_list_is_empty(from)) return;
+  *to = *from;
+  to->next->prev = to->prev->next = to;
+  sse_list_init(from);
+}
+
 #endif

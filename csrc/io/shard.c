@@ -52,16 +52,20 @@ void sse_shard_drain(sse_shard_t *shard) {
   if (shard->is_draining || shard->hub == NULL) return;
   shard->is_draining = true;
   sse_hub_advance(shard->hub, sse_clock_now(shard->clock));
-  apply_all(shard);
-  sse_hub_flush(shard->hub);
-  while (apply_all(shard))
+  bool any;
+  do {
+    any = apply_all(shard);
     sse_hub_flush(shard->hub);
+  } while (any && shard->wake == NULL);
   shard->is_draining = false;
   if (shard->wants_end) sse_shard_end(shard);
 }
 
 void sse_shard_tick(sse_shard_t *shard) {
   if (shard->is_draining || shard->hub == NULL) return;
+  /* A look at a stream may run user code; what that posts has to wait. */
+  shard->is_draining = true;
   sse_hub_tick(shard->hub, sse_clock_now(shard->clock));
+  shard->is_draining = false;
   sse_shard_drain(shard);
 }

@@ -36,7 +36,9 @@ void sse_shard_deinit(sse_shard_t *shard);
  * unless this is called from inside a drain. */
 void sse_shard_post(sse_shard_t *shard, sse_command_t *command);
 
-/* [owner] Applies what was posted and flushes until nothing is left. */
+/* [owner] Applies what was posted and flushes. What is posted from inside is
+ * carried out too where no wake announces it; a thread goes back to its loop
+ * first, so that no stream of commands keeps it from its sockets and timers. */
 void sse_shard_drain(sse_shard_t *shard);
 
 /* [owner] Lets the hub's timers run, then drains. */

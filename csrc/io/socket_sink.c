@@ -10,6 +10,7 @@
 
 #include "hub/mem.h"
 #include "hub/table.h"
+#include "io/peer.h"
 #include "io/shard.h"
 
 #define MAX_IOV 256
@@ -58,10 +59,7 @@ static sse_reason_t pending_error(const sse_socket_t *socket) {
   int error = 0;
   socklen_t len = sizeof(error);
   if (getsockopt(socket->fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1) return SSE_REASON_ERROR;
-  if (error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH) {
-    return SSE_REASON_TIMEOUT;
-  }
-  return error == 0 ? SSE_REASON_CLIENT : SSE_REASON_RESET;
+  return error == 0 ? SSE_REASON_CLIENT : sse_peer_reason(error);
 }
 
 /* Reads until there is nothing more; true when the peer is gone, with why. */
@@ -81,7 +79,7 @@ static bool is_gone(sse_socket_t *socket, sse_reason_t *reason) {
     }
     if (errno == EINTR) continue;
     if (errno == EAGAIN || errno == EWOULDBLOCK) return false;
-    *reason = errno == ETIMEDOUT ? SSE_REASON_TIMEOUT : SSE_REASON_RESET;
+    *reason = sse_peer_reason(errno);
     return true;
   }
 }
@@ -135,6 +133,7 @@ static void *open_socket(void *ctx, sse_handle_t client, void *endpoint) {
     sse_socket_discard(socket);
     return NULL;
   }
+  sse_peer_set_timeout(socket->fd, sink->peer_timeout_ms);
   if (watch(socket, 0) == 0) return socket;
   close_socket(ctx, socket, client, SSE_REASON_ERROR);
   return NULL;
@@ -153,7 +152,7 @@ static size_t fill_iov(struct iovec *iov, sse_frame_t *const *frames, size_t n, 
 
 static sse_sink_status_t write_socket(void *ctx, void *transport, sse_frame_t *const *frames,
                                       size_t n, size_t offset, size_t *taken) {
-  (void)ctx;
+  sse_socket_sink_t *sink = ctx;
   sse_socket_t *socket = transport;
   struct iovec iov[MAX_IOV];
   if (n > MAX_IOV) n = MAX_IOV;
@@ -164,6 +163,7 @@ static sse_sink_status_t write_socket(void *ctx, void *transport, sse_frame_t *c
     sent = sendmsg(socket->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   } while (sent == -1 && errno == EINTR);
   if (sent == -1 && errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS) {
+    sse_hub_hangup(sink->shard->hub, socket->client, sse_peer_reason(errno));
     return SSE_SINK_BROKEN;
   }
   *taken = sent > 0 ? (size_t)sent : 0;
@@ -171,6 +171,11 @@ static sse_sink_status_t write_socket(void *ctx, void *transport, sse_frame_t *c
   return watch(socket, UV_WRITABLE) == 0 ? SSE_SINK_BLOCKED : SSE_SINK_BROKEN;
 }
 
+static size_t pending_of_socket(void *ctx, void *transport) {
+  (void)ctx;
+  return sse_peer_unacked(((sse_socket_t *)transport)->fd);
+}
+
 sse_sink_t sse_socket_sink(sse_socket_sink_t *self) {
-  return (sse_sink_t){open_socket, write_socket, close_socket, self};
+  return (sse_sink_t){open_socket, write_socket, pending_of_socket, close_socket, self};
 }

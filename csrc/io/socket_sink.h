@@ -21,6 +21,7 @@ typedef struct {
   uv_loop_t *loop;
   struct sse_shard *shard; /* woken (drained) after a peer's news */
   sse_upcalls_t upcalls;
+  uint32_t peer_timeout_ms; /* of each connection; 0: as it is */
 } sse_socket_sink_t;
 
 /* What an attach to this sink takes as its endpoint. */

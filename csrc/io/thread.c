@@ -11,8 +11,9 @@ static sse_thread_t *thread_of(sse_shard_t *shard) {
 }
 
 int sse_thread_init(sse_thread_t *thread, const sse_hub_config_t *config,
-                    const sse_upcalls_t *upcalls, const sse_clock_t *clock) {
-  *thread = (sse_thread_t){.sink = {&thread->loop, &thread->shard, *upcalls}};
+                    const sse_upcalls_t *upcalls, const sse_clock_t *clock,
+                    uint32_t peer_timeout_ms) {
+  *thread = (sse_thread_t){.sink = {&thread->loop, &thread->shard, *upcalls, peer_timeout_ms}};
   atomic_init(&thread->is_stopping, false);
   sse_sink_t sink = sse_socket_sink(&thread->sink);
   return sse_shard_init(&thread->shard, config, &sink, clock);

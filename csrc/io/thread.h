@@ -30,9 +30,10 @@ typedef struct {
   void *stopped_ctx;
 } sse_thread_t;
 
-/* [init] 0 or SSE_ENOMEM. */
+/* [init] `peer_timeout_ms` is for the sink. 0 or SSE_ENOMEM. */
 int sse_thread_init(sse_thread_t *thread, const sse_hub_config_t *config,
-                    const sse_upcalls_t *upcalls, const sse_clock_t *clock);
+                    const sse_upcalls_t *upcalls, const sse_clock_t *clock,
+                    uint32_t peer_timeout_ms);
 
 /* [js] Starts the thread if it does not run. 0 or a negative uv error, after
  * which the JS thread still owns the shard. */

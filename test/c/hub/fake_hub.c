@@ -1,6 +1,8 @@
 /* fake_hub.c - a hub with a fake sink; see fake_hub.h. */
 #include "fake_hub.h"
 
+#include "hub/limits.h"
+
 #define MAX_KEYS 8
 
 static void *sink_open(void *ctx, sse_handle_t handle, void *endpoint) {
@@ -58,6 +60,13 @@ static sse_sink_status_t sink_write(void *ctx, void *transport, sse_frame_t *con
   return is_full ? SSE_SINK_BLOCKED : SSE_SINK_DONE;
 }
 
+static size_t sink_pending(void *ctx, void *transport) {
+  fake_client_t *client = transport;
+  assert_true(client->is_open && !client->is_closed);
+  if (client->on_look != NULL) client->on_look(ctx, client);
+  return client->pending;
+}
+
 static void sink_close(void *ctx, void *transport, sse_handle_t handle, sse_reason_t reason) {
   fake_hub_t *fake = ctx;
   fake_client_t *client = transport;
@@ -79,7 +88,7 @@ sse_hub_config_t fake_config(void) {
 
 void fake_init(fake_hub_t *fake, const sse_hub_config_t *config) {
   *fake = (fake_hub_t){.now = config->birth};
-  sse_sink_t sink = {sink_open, sink_write, sink_close, fake};
+  sse_sink_t sink = {sink_open, sink_write, sink_pending, sink_close, fake};
   while (fake->hub == NULL)
     fake->hub = sse_hub_new(config, &sink);
 }
@@ -187,6 +196,15 @@ void fake_pass(fake_hub_t *fake, uint64_t us) {
   fake->now += us;
   sse_hub_tick(fake->hub, fake->now);
   sse_hub_flush(fake->hub);
+}
+
+void fake_stall(fake_hub_t *fake, uint64_t us) {
+  fake_pass(fake, 0);
+  while (us > 0) {
+    uint64_t step = us < SSE_LOOK_US ? us : SSE_LOOK_US;
+    fake_pass(fake, step);
+    us -= step;
+  }
 }
 
 void fake_unblock(fake_hub_t *fake, fake_client_t *client, size_t budget) {

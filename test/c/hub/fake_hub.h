@@ -29,6 +29,8 @@ typedef struct fake_client {
   spec_parser_t parser;
   /* Called from inside write, before anything is taken. */
   void (*on_write)(struct fake_hub *fake, struct fake_client *client);
+  size_t pending; /* what it says of itself when it is looked at */
+  void (*on_look)(struct fake_hub *fake, struct fake_client *client);
 } fake_client_t;
 
 typedef struct fake_hub {
@@ -74,6 +76,9 @@ fake_client_t *fake_attach(fake_hub_t *fake, sse_handle_t handle, sse_cursor_kin
 
 /* Lets `us` pass: one tick and a flush. */
 void fake_pass(fake_hub_t *fake, uint64_t us);
+
+/* The same in steps that each count as a look at those who stall. */
+void fake_stall(fake_hub_t *fake, uint64_t us);
 
 /* Gives the client `budget` more bytes, wakes it and flushes. */
 void fake_unblock(fake_hub_t *fake, fake_client_t *client, size_t budget);

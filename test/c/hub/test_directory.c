@@ -18,7 +18,14 @@ static sse_handle_t reserve(sse_directory_t *dir) {
 
 static int arrive(sse_directory_t *dir, sse_handle_t handle, const char *id) {
   sse_span_t channels[] = {sse_span_cstr("orders"), sse_span_cstr(""), sse_span_cstr("x\xc3\xa9")};
-  sse_arrival_t arrival = {SSE_TRANSPORT_SOCKET, 3, 1234.5, 99.0, sse_span_cstr(id), channels, 3};
+  sse_arrival_t arrival = {.transport = SSE_TRANSPORT_SOCKET,
+                           .shard = 3,
+                           .connected_at = 1234.5,
+                           .ends_at = 99.0,
+                           .end_reason = SSE_REASON_MAX_AGE,
+                           .id = sse_span_cstr(id),
+                           .channels = channels,
+                           .n_channels = 3};
   return sse_directory_arrive(dir, handle, &arrival);
 }
 
@@ -38,7 +45,7 @@ static void a_slot_becomes_a_client(void **state) {
   assert_ptr_equal(sse_directory_by_id(&dir, sse_span_cstr("id-1")), entry);
   assert_true(entry->is_client);
   assert_int_equal(entry->shard, 3);
-  assert_true(entry->connected_at == 1234.5 && entry->expires_at == 99.0);
+  assert_true(entry->connected_at == 1234.5 && entry->end.at == 99.0);
   assert_int_equal(entry->n_channels, 3);
   assert_true(sse_span_equal(entry->channels[0], sse_span_cstr("orders")));
   assert_int_equal(entry->channels[1].len, 0);
@@ -231,6 +238,54 @@ static void against_arrays(void **state) {
   forget_seed(NULL);
 }
 
+static void those_of_a_user_in_order(void **state) {
+  (void)state;
+  sse_directory_t dir;
+  sse_directory_init(&dir, SEED, 0, 0);
+  sse_key_t ann = user_key("iss", "ann"), other = user_key("other", "ann");
+  assert_null(sse_directory_next_of(&dir, &ann, NULL));
+  sse_handle_t handles[] = {reserve(&dir), reserve(&dir), reserve(&dir)};
+  assert_int_equal(sse_directory_assign(&dir, handles[0], &ann), 0);
+  assert_int_equal(sse_directory_assign(&dir, handles[1], &other), 0);
+  assert_int_equal(sse_directory_assign(&dir, handles[2], &ann), 0);
+  const sse_entry_t *first = sse_directory_next_of(&dir, &ann, NULL);
+  const sse_entry_t *second = sse_directory_next_of(&dir, &ann, first);
+  assert_int_equal(first->handle, handles[0]);
+  assert_int_equal(second->handle, handles[2]);
+  assert_null(sse_directory_next_of(&dir, &ann, second));
+  sse_directory_release(&dir, handles[0]);
+  assert_ptr_equal(sse_directory_next_of(&dir, &ann, NULL), second);
+  sse_directory_release(&dir, handles[2]);
+  assert_null(sse_directory_next_of(&dir, &ann, NULL));
+  sse_directory_deinit(&dir);
+}
+
+static void ends_come_due_once_and_in_order(void **state) {
+  (void)state;
+  sse_directory_t dir;
+  sse_directory_init(&dir, SEED, 0, 0);
+  static const double ends[] = {300, 0, 100, 200};
+  sse_handle_t handles[4];
+  for (size_t i = 0; i < COUNT_OF(ends); i++) {
+    char id[] = {'a', (char)('0' + i), '\0'};
+    handles[i] = reserve(&dir);
+    sse_arrival_t arrival = {
+        .ends_at = ends[i], .end_reason = SSE_REASON_MAX_AGE, .id = sse_span_cstr(id)};
+    assert_int_equal(sse_directory_arrive(&dir, handles[i], &arrival), 0);
+  }
+  assert_true(sse_directory_next_end(&dir) == 100);
+  assert_null(sse_directory_take_due(&dir, 99));
+  sse_entry_t *due = sse_directory_take_due(&dir, 250);
+  assert_int_equal(due->handle, handles[2]);
+  assert_int_equal(due->end_reason, SSE_REASON_MAX_AGE);
+  assert_int_equal(sse_directory_take_due(&dir, 250)->handle, handles[3]);
+  assert_null(sse_directory_take_due(&dir, 250));
+  sse_directory_release(&dir, handles[0]); /* gone before its time */
+  assert_true(sse_directory_next_end(&dir) == 0);
+  assert_null(sse_directory_take_due(&dir, 1e15));
+  sse_directory_deinit(&dir);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_slot_becomes_a_client),
@@ -238,6 +293,8 @@ int main(void) {
       cmocka_unit_test(users_are_limited),
       cmocka_unit_test(a_refused_user_leaves_nothing),
       SEEDED_TEST(against_arrays),
+      cmocka_unit_test(those_of_a_user_in_order),
+      cmocka_unit_test(ends_come_due_once_and_in_order),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* test_hub_flow.c - how bytes flow: short writes, full and broken transports,
  * slow readers, closing through a full queue, and notes from inside a write.
  * The queue limit is 1000 bytes. */
+#include "hub/limits.h"
 #include "fake_hub.h"
 
 #define SECOND UINT64_C(1000000)
@@ -134,7 +135,7 @@ static void over_the_limit_and_stalled(void **state) {
   client->budget = 0;
   publish_many(2000, 1, 1001);
   flush();
-  fake_pass(&fake, SECOND - 1);
+  fake_stall(&fake, SECOND - 1);
   assert_false(client->is_closed);
   fake_pass(&fake, 1);
   assert_closed(client, SSE_REASON_SLOW_READER);
@@ -161,11 +162,11 @@ static void a_trickle_is_no_stall(void **state) {
   publish_many(2000, 10, 500);
   flush();
   for (int i = 0; i < 20; i++) {
-    fake_pass(&fake, SECOND - 1000);
+    fake_stall(&fake, SECOND - 1000);
     assert_false(client->is_closed);
     fake_unblock(&fake, client, 10);
   }
-  fake_pass(&fake, SECOND);
+  fake_stall(&fake, SECOND);
   assert_closed(client, SSE_REASON_SLOW_READER);
 }
 
@@ -184,6 +185,58 @@ static void waking_up_for_nothing_is_a_stall(void **state) {
   assert_closed(client, SSE_REASON_SLOW_READER);
 }
 
+/* What the transport still holds goes down: the peer reads, if slowly. */
+static void a_transport_that_empties_is_no_stall(void **state) {
+  (void)state;
+  fake_client_t *client = join(1, "a");
+  client->budget = 0;
+  client->pending = 1000;
+  publish_many(2000, 10, 500);
+  flush();
+  for (int i = 0; i < 20; i++) {
+    fake_stall(&fake, SECOND - 1000);
+    assert_false(client->is_closed);
+    client->pending--;
+  }
+  fake_stall(&fake, SECOND);
+  assert_closed(client, SSE_REASON_SLOW_READER);
+}
+
+/* A thread that was busy for long has given the peer one chance, not ten. */
+static void a_late_look_counts_as_one(void **state) {
+  (void)state;
+  fake_client_t *client = join(1, "a");
+  client->budget = 0;
+  publish_many(2000, 10, 500);
+  flush();
+  for (int i = 0; i < 4; i++) {
+    fake_pass(&fake, 60 * SECOND);
+    assert_false(client->is_closed);
+  }
+  fake_pass(&fake, 60 * SECOND);
+  assert_closed(client, SSE_REASON_SLOW_READER);
+}
+
+static void becomes_writable(fake_hub_t *self, fake_client_t *client) {
+  client->budget = FAKE_UNLIMITED;
+  for (sse_handle_t handle = 1; handle <= 3; handle++)
+    sse_hub_writable(self->hub, handle);
+}
+
+static void a_look_may_find_them_writable(void **state) {
+  (void)state;
+  fake_client_t *clients[] = {join(1, "a"), join(2, "a"), join(3, "a")};
+  for (int i = 0; i < 3; i++)
+    clients[i]->budget = 0;
+  publish_many(2000, 10, 500);
+  flush();
+  for (int i = 0; i < 3; i++)
+    clients[i]->on_look = becomes_writable;
+  fake_stall(&fake, 2 * SECOND);
+  assert_int_equal(fake_count(clients[0], "t"), 10);
+  assert_false(clients[0]->is_closed);
+}
+
 /* The stall of a queue that was emptied in between does not count. */
 static void an_old_stall_is_forgotten(void **state) {
   (void)state;
@@ -196,7 +249,7 @@ static void an_old_stall_is_forgotten(void **state) {
   fake_pass(&fake, 10 * SECOND);
   publish_many(2001, 3, 500);
   flush(); /* full again only now */
-  fake_pass(&fake, SECOND - 1);
+  fake_stall(&fake, SECOND - 1);
   assert_false(client->is_closed);
   fake_pass(&fake, 1);
   assert_closed(client, SSE_REASON_SLOW_READER);
@@ -212,7 +265,7 @@ static void nor_does_one_that_left_nothing(void **state) {
   fake_pass(&fake, 10 * SECOND);
   publish_many(2001, 3, 500);
   flush();
-  fake_pass(&fake, SECOND - 1);
+  fake_stall(&fake, SECOND - 1);
   assert_false(client->is_closed);
   fake_pass(&fake, 1);
   assert_closed(client, SSE_REASON_SLOW_READER);
@@ -226,7 +279,7 @@ static void sixteen_times_the_limit_at_once(void **state) {
   flush();
   assert_false(client->is_closed);
   publish_many(2016, 1, 1000);
-  fake_pass(&fake, 1);
+  flush(); /* without a tick in between */
   assert_closed(client, SSE_REASON_SLOW_READER);
 }
 
@@ -316,10 +369,42 @@ static void a_detach_does_not_wait_for_ever(void **state) {
   sse_hub_detach(fake.hub, 1, SSE_REASON_MAX_AGE, last);
   sse_frame_unref(last);
   flush();
-  fake_pass(&fake, SECOND - 1);
+  fake_stall(&fake, SECOND - 1);
   assert_false(client->is_closed);
   fake_pass(&fake, 1);
   assert_closed(client, SSE_REASON_MAX_AGE);
+}
+
+/* It takes a byte now and then: no stall, but it was told to go. */
+static void a_detach_is_not_put_off_by_a_trickle(void **state) {
+  (void)state;
+  fake_client_t *client = join(1, "a");
+  client->budget = 0;
+  client->pending = 1000000;
+  fake_publish(&fake, 2000, "a");
+  flush();
+  sse_hub_detach(fake.hub, 1, SSE_REASON_SERVER, NULL);
+  for (int i = 0; i < 39; i++) {
+    fake_pass(&fake, SSE_LOOK_US);
+    client->pending--;
+    assert_false(client->is_closed);
+  }
+  fake_pass(&fake, SSE_LOOK_US);
+  assert_closed(client, SSE_REASON_SERVER);
+}
+
+/* The end of the hub does not hide why a client was to end. */
+static void the_end_of_the_hub_keeps_the_reason(void **state) {
+  (void)state;
+  fake_client_t *leaving = join(1, "a"), *staying = join(2, "a");
+  leaving->budget = 0;
+  fake_publish(&fake, 2000, "a");
+  flush();
+  sse_hub_detach(fake.hub, 1, SSE_REASON_TOKEN_EXPIRED, NULL);
+  sse_hub_free(fake.hub);
+  fake.hub = NULL;
+  assert_closed(leaving, SSE_REASON_TOKEN_EXPIRED);
+  assert_closed(staying, SSE_REASON_SHUTDOWN);
 }
 
 /* The stream sink: everything taken, and full nevertheless. */
@@ -441,6 +526,9 @@ int main(void) {
       TEST(a_broken_transport_is_a_reset),
       TEST(empty_frames_are_harmless),
       TEST(over_the_limit_and_stalled),
+      TEST(a_transport_that_empties_is_no_stall),
+      TEST(a_late_look_counts_as_one),
+      TEST(a_look_may_find_them_writable),
       TEST(at_the_limit_it_may_stall_for_ever),
       TEST(a_trickle_is_no_stall),
       TEST(waking_up_for_nothing_is_a_stall),
@@ -453,6 +541,8 @@ int main(void) {
       TEST(a_detach_waits_for_the_queue),
       TEST(nothing_follows_the_last_frame),
       TEST(a_detach_does_not_wait_for_ever),
+      TEST(a_detach_is_not_put_off_by_a_trickle),
+      TEST(the_end_of_the_hub_keeps_the_reason),
       TEST(full_with_nothing_left),
       TEST(a_hangup_of_a_full_client),
       TEST(hangup_from_inside_its_own_write),

@@ -102,7 +102,7 @@ static inline void fixture_init(fixture_t *f, uint64_t heartbeat_us, size_t max_
                              .history_size = 100,
                              .max_rings = 1000};
   sse_upcalls_t upcalls = {on_closed_report};
-  assert_int_equal(sse_thread_init(&f->thread, &config, &upcalls, &f->clock), 0);
+  assert_int_equal(sse_thread_init(&f->thread, &config, &upcalls, &f->clock, 0), 0);
   f->thread.stopped = on_stopped_report;
   f->thread.stopped_ctx = &reports;
 }

@@ -40,8 +40,8 @@ static void *open_fake(void *ctx, sse_handle_t client, void *endpoint) {
   return endpoint;
 }
 
-static sse_sink_status_t write_fake(void *ctx, void *transport, sse_frame_t *const *frames, size_t n,
-                                    size_t offset, size_t *taken) {
+static sse_sink_status_t write_fake(void *ctx, void *transport, sse_frame_t *const *frames,
+                                    size_t n, size_t offset, size_t *taken) {
   fixture_t *f = ctx;
   (void)transport;
   assert_int_equal(f->depth++, 0); /* never re-entered */
@@ -64,6 +64,12 @@ static sse_sink_status_t write_fake(void *ctx, void *transport, sse_frame_t *con
   return SSE_SINK_DONE;
 }
 
+static size_t pending_fake(void *ctx, void *transport) {
+  (void)ctx;
+  (void)transport;
+  return 0;
+}
+
 static void close_fake(void *ctx, void *transport, sse_handle_t client, sse_reason_t reason) {
   fixture_t *f = ctx;
   (void)transport;
@@ -77,11 +83,9 @@ static void init(fixture_t *f) {
   memset(f, 0, sizeof(*f));
   f->clock = sse_clock_start();
   f->last = sse_clock_now(&f->clock);
-  sse_hub_config_t config = {.birth = f->last,
-                             .max_queued_bytes = 1 << 20,
-                             .history_size = 100,
-                             .max_rings = 10};
-  sse_sink_t sink = {open_fake, write_fake, close_fake, f};
+  sse_hub_config_t config = {
+      .birth = f->last, .max_queued_bytes = 1 << 20, .history_size = 100, .max_rings = 10};
+  sse_sink_t sink = {open_fake, write_fake, pending_fake, close_fake, f};
   assert_int_equal(sse_shard_init(&f->shard, &config, &sink, &f->clock), 0);
   sse_key_t k = key();
   sse_attach_t attach = {.client = 1,
