@@ -4,14 +4,15 @@
 // order of refusals is the design's: 503, 401, 400, 403, 429. A slot that was
 // reserved is freed on every path that does not end in a client.
 
+const { closing, RETRY_AFTER } = require('./closing');
 const { createError, httpError, isHttpError } = require('./errors');
 const { SCOPE, MAX_USER_ID_BYTES, nameFault } = require('./event');
 const { take, isTaken, isCandidate, writeHead, letGo, drained, isHttp2, HEADERS } = require('./handover');
 const { Deadline, decide, tell } = require('./hooks');
 const { queryOf, readToken, readChannels, readCursor } = require('./request');
 
-/** Seconds a refused client is asked to wait. */
-const RETRY_AFTER = 5;
+/** The part of maxConnectionAge that is left to chance. */
+const MAX_AGE_JITTER = 0.2;
 
 /** The peer went away while we were busy: nothing is answered, nobody is told. */
 const GONE = Symbol('gone');
@@ -42,9 +43,7 @@ function setStreamHead(req, res) {
 /** `refusal: 'soft'`: a plain 503 stops an EventSource for good; this makes it come back. */
 function refuseSoftly(req, res, error) {
   setStreamHead(req, res);
-  const retry = Math.ceil((error.retryAfter ?? RETRY_AFTER) * 1000);
-  const data = JSON.stringify({ reason: 'unavailable', reconnect: true });
-  res.end(`retry: ${retry}\nevent: closing\ndata: ${data}\n\n`);
+  res.end(closing('unavailable', true, Math.ceil((error.retryAfter ?? RETRY_AFTER) * 1000)));
 }
 
 /** RFC 6750, section 3: without credentials no error code is given. */
@@ -125,7 +124,7 @@ class Endpoint {
     // A GET has no body that matters; read to its end meanwhile, it delays nothing.
     // A request of a unit test may be no stream.
     req.resume?.();
-    if (this._hub.isStopped) throw httpError('ERR_SSE_STOPPING', { retryAfter: RETRY_AFTER });
+    if (this._hub.isStopping) throw httpError('ERR_SSE_STOPPING', { retryAfter: RETRY_AFTER });
     request.handle = this._hub.reserve();
     if (request.handle === 0) throw httpError('ERR_SSE_FULL', { retryAfter: RETRY_AFTER });
     const query = queryOf(req);
@@ -177,7 +176,7 @@ class Endpoint {
   _checkStillThere(res, { isGone }) {
     // A middleware with a time limit may have answered meanwhile.
     if (isGone || res.destroyed || res.writableEnded) throw GONE;
-    if (this._hub.isStopped) throw httpError('ERR_SSE_STOPPING', { retryAfter: RETRY_AFTER });
+    if (this._hub.isStopping) throw httpError('ERR_SSE_STOPPING', { retryAfter: RETRY_AFTER });
   }
 
   /** From here on nothing waits: head, attach, onConnect and letting go are one step. */
@@ -205,6 +204,17 @@ class Endpoint {
     if (isHandedOver) process.nextTick(letGo, res);
   }
 
+  /** When the subscription is to end by itself, and why; undefined: it is not. */
+  _endOf({ exp }) {
+    const { enforceTokenExpiry, maxConnectionAge } = this._options;
+    // Each a little earlier, by chance: those who came together do not leave together.
+    const aged = Date.now() + maxConnectionAge * (1 - MAX_AGE_JITTER * Math.random());
+    const expired = enforceTokenExpiry && exp !== undefined ? (exp + this._server.clockSkew) * 1000 : Infinity;
+    const at = Math.min(aged, expired);
+    if (at === Infinity) return undefined;
+    return { at, reason: at === expired ? 'token_expired' : 'max_age' };
+  }
+
   _attach(request, res, fd, { user, channels, cursor }) {
     const keys = [SCOPE.user, '', user.sub];
     for (const channel of channels) keys.push(SCOPE.channel, '', channel);
@@ -212,7 +222,7 @@ class Endpoint {
       keys,
       hello: { userId: user.sub, channels },
       cursor,
-      expiresAt: user.exp === undefined ? undefined : user.exp + this._server.clockSkew,
+      end: this._endOf(user),
       retry: this._options.retry,
     };
     const { handle } = request;

@@ -7,107 +7,47 @@
 const { randomUUID } = require('node:crypto');
 
 const binding = require('./binding');
+const { closing } = require('./closing');
+const { Drain } = require('./drain');
 const { SocketResponse } = require('./socket-response');
+const { Stream, REASON } = require('./stream');
 
 const native = binding.hub;
 
-/** Reason name -> its number in csrc/hub/reason.h. */
-const REASON = Object.freeze(Object.fromEntries(native.reasons.map((name, i) => [name, i])));
-
-/** @type {Map<number, Hub>} every hub that may still hear from its core */
+/**
+ * Every hub by its number. One that has clients, or is stopping, is held; any other goes with the server object, and
+ * its core and threads with it.
+ * @type {Map<number, WeakRef<Hub>>}
+ */
 const hubs = new Map();
+/** @type {Set<Hub>} */
+const held = new Set();
+const collected = new FinalizationRegistry((number) => hubs.delete(number));
 let lastNumber = 0;
 
-binding.onEvent('disconnected', (number, client, reason) => hubs.get(number)?._onDisconnected(client, reason));
-binding.onEvent('stopped', (number) => hubs.get(number)?._onStopped());
+const hubOf = (number) => hubs.get(number)?.deref();
+
+binding.onEvent('disconnected', (number, client, reason) => hubOf(number)?._onDisconnected(client, reason));
+binding.onEvent('stopped', (number) => hubOf(number)?._onStopped());
 
 /** Infinity is "none"; the core says 0 for that. */
 const orNone = (value) => (value === Infinity ? 0 : value);
 
-/** What a client may send after its request, as csrc/io/socket_sink.c has it. */
-const MAX_DISCARDED = 16 * 1024;
+/** How often one that takes no bytes is looked at, as csrc/hub/limits.h has it. */
+const LOOK_MS = 250;
 
-/** One stream client: what listens on its response, and on what that is written to. */
-class Stream {
-  constructor(hub, handle, res) {
-    this.res = res;
-    this.isWriting = false;
-    this.discarded = 0;
-    const closed = (reason) => native.streamClosed(hub._core, handle, reason);
-    this.onDrain = () => {
-      // A drain told from inside write would be overtaken by write's answer.
-      if (this.isWriting) queueMicrotask(this.onDrain);
-      else native.streamDrained(hub._core, handle);
-    };
-    this.onError = () => closed(REASON.reset);
-    this.onClose = () => closed(this._reasonOfClose());
-    this.onData = ({ length }) => {
-      this.discarded += length;
-      if (this.discarded > MAX_DISCARDED) closed(REASON.protocol);
-    };
-    res.on('drain', this.onDrain);
-    res.on('close', this.onClose);
-    res.on('error', this.onError);
-    this._watch();
-  }
+/** A wall clock that was set, or that slept, is noticed within this time. */
+const MAX_SLEEP_MS = 60_000;
 
-  /**
-   * Listens below the response too, and first. A client that goes is how a
-   * subscription ends: hearing of it here, the hub ends the response before
-   * pino-http and others that listen to that would call it aborted. A response
-   * that waits behind another on its connection is never told at all.
-   */
-  _watch() {
-    const { res } = this;
-    // A mock has none of them.
-    this.wire = res.stream ?? res.socket ?? res.req?.socket;
-    if (typeof this.wire?.prependListener !== 'function') return;
-    this.wire.prependListener('close', this.onClose);
-    // On an HTTP/2 stream these are about the request's body.
-    if (res.stream !== undefined) return;
-    this.wire.prependListener('end', this.onClose);
-    this.wire.on('data', this.onData);
-  }
+/** What a client is told whose time has come. */
+const LAST_WORDS = new Map([
+  [REASON.token_expired, Buffer.from(closing('token_expired', false))],
+  [REASON.max_age, Buffer.from(closing('max_age', true))],
+]);
 
-  _reasonOfClose() {
-    if (this.res.writableEnded) return REASON.server; // the app ended it
-    return this.wire?.errored ? REASON.reset : REASON.client;
-  }
-
-  /** @returns {number} 1 taken, 0 taken but wait for drain, -1 broken */
-  write(buffer) {
-    const { res } = this;
-    if (res.destroyed || res.writableEnded) {
-      this.onClose(); // says why, before the core takes it for a broken connection
-      return -1;
-    }
-    this.isWriting = true;
-    try {
-      const more = res.write(buffer);
-      // compression() gathers what it is not told to let go.
-      if (typeof res.flush === 'function') res.flush();
-      return more === false ? 0 : 1;
-    } catch {
-      return -1;
-    } finally {
-      this.isWriting = false;
-    }
-  }
-
-  end() {
-    const { res } = this;
-    // A mock may have no more than `on`; what stays attached is harmless.
-    res.off?.('drain', this.onDrain);
-    res.off?.('close', this.onClose);
-    this.wire?.off?.('close', this.onClose);
-    this.wire?.off?.('end', this.onClose);
-    this.wire?.off?.('data', this.onData);
-    try {
-      if (!res.writableEnded) res.end();
-    } catch {
-      // The response is the app's; it is over either way.
-    }
-  }
+/** A timer that keeps neither the process nor the hub alive. */
+function setWeakTimeout(ref, method, ms) {
+  return setTimeout(() => ref.deref()?.[method](), ms).unref();
 }
 
 class Hub {
@@ -124,9 +64,16 @@ class Hub {
     /** @type {Map<number, SocketResponse>} only those somebody asked for */
     this._socketResponses = new Map();
     this._closed = Object.fromEntries(native.reasons.map((name) => [name, 0]));
+    this._ref = new WeakRef(this);
     this._timer = undefined;
+    this._tickAt = Infinity;
+    this._endTimer = undefined;
+    this._endAt = Infinity;
+    this._peerTimeout = orNone(options.peerTimeout);
     this._ttl = options.history.ttl;
     this._stopped = undefined;
+    this._isOver = false;
+    const ref = this._ref;
     this._core = native.create(
       {
         number: this._number,
@@ -138,12 +85,16 @@ class Hub {
         maxQueuedBytes: options.maxQueuedBytes,
         maxClients: orNone(options.maxClients),
         maxClientsPerUser: orNone(options.maxClientsPerUser),
+        peerTimeoutMs: this._peerTimeout,
       },
-      (handle, buffer) => this._streams.get(handle)?.write(buffer) ?? -1,
-      (handle) => this._endStream(handle),
+      // The core holds these: through them it must not hold the hub, which holds it.
+      (handle, buffer) => ref.deref()?._write(handle, buffer) ?? -1,
+      (handle) => ref.deref()?._endStream(handle),
+      (handle) => ref.deref()?._streams.get(handle)?.pending() ?? 0,
     );
-    hubs.set(this._number, this);
-    if (this._ttl !== Infinity) this._startTimer();
+    hubs.set(this._number, ref);
+    collected.register(this, this._number);
+    if (this._ttl !== Infinity) this._startTimer(1);
   }
 
   /** @returns {number} a slot, or 0 when maxClients is reached */
@@ -166,19 +117,26 @@ class Hub {
     return native.newest(this._core);
   }
 
-  get isStopped() {
+  /** stop() was called: nobody new is let in. */
+  get isStopping() {
     return this._stopped !== undefined;
+  }
+
+  /** Everybody was sent away: nothing is published any more. */
+  get isStopped() {
+    return this._isOver;
   }
 
   /**
    * Turns a reserved slot into a client.
    * @param {number} handle
-   * @param {object} subscription { keys, hello, cursor, expiresAt, retry }
+   * @param {object} subscription { keys, hello, cursor, end: { at ms since 1970, reason } | undefined, retry }
    * @param {{ fd: number } | { res: object }} transport
    * @returns {string | null} the client's id; null when the fd could not be duplicated
    */
-  attach(handle, { keys, hello, cursor, expiresAt = 0, retry = -1 }, { fd = -1, res }) {
+  attach(handle, { keys, hello, cursor, end, retry = -1 }, { fd = -1, res }) {
     const id = randomUUID();
+    const endsAt = end?.at ?? 0;
     if (fd < 0) this._addStream(handle, res);
     const rc = native.attach(
       this._core,
@@ -187,16 +145,21 @@ class Hub {
       id,
       keys,
       Date.now(),
-      expiresAt,
+      endsAt,
+      REASON[end?.reason] ?? 0,
       cursor.kind,
       cursor.id,
       // The hub closes the object with what only it knows.
       JSON.stringify({ clientId: id, ...hello }).slice(0, -1),
       retry,
     );
-    if (rc === 0) return id;
-    if (fd < 0) this._streams.delete(handle);
-    return null;
+    if (rc !== 0) {
+      if (fd < 0) this._streams.delete(handle);
+      return null;
+    }
+    held.add(this);
+    if (endsAt > 0 && endsAt < this._endAt) this._armEnd();
+    return id;
   }
 
   /**
@@ -215,6 +178,12 @@ class Hub {
    */
   detach(handle, reason, last = null) {
     return native.detach(this._core, handle, REASON[reason] ?? REASON.server, last);
+  }
+
+  /** Ends every client of a user. @returns {number} how many */
+  detachUser(issuer, userId, last) {
+    const handles = native.clientsOf(this._core, issuer, userId);
+    return handles.filter((handle) => this.detach(handle, 'server', last)).length;
   }
 
   /** @returns {object | undefined} { handle, id, userId, channels, connectedAt, isSocket } */
@@ -254,29 +223,54 @@ class Hub {
   }
 
   /**
-   * Ends every client and the threads.
-   * @param {Buffer} last the last frame of each client
+   * Ends every client within `drainMs`, then the threads.
+   * @param {number} drainMs
    * @returns {Promise<void>} once the threads are joined and every end was told
    */
-  stop(last) {
+  stop(drainMs) {
     if (this._stopped === undefined) {
+      held.add(this);
       this._stopped = new Promise((resolve) => {
         this._onStopped = resolve;
-      }).then(() => {
-        hubs.delete(this._number);
+      }).then(() => this._forget());
+      this._drain = new Drain({
+        handles: () => this.handles(),
+        isEmpty: () => this.size === 0,
+        end: (handle, retry) => this.detach(handle, 'shutdown', Buffer.from(closing('shutdown', true, retry))),
+        done: () => this._end(),
       });
-      clearTimeout(this._timer);
-      for (const handle of this.handles()) this.detach(handle, 'shutdown', last);
-      native.stop(this._core);
     }
+    this._drain.within(drainMs);
     return this._stopped;
+  }
+
+  _end() {
+    this._isOver = true;
+    clearTimeout(this._timer);
+    clearTimeout(this._endTimer);
+    native.stop(this._core);
   }
 
   _onStopped() {}
 
+  _forget() {
+    hubs.delete(this._number);
+    held.delete(this);
+  }
+
   _addStream(handle, res) {
-    this._streams.set(handle, new Stream(this, handle, res));
-    if (this._timer === undefined) this._startTimer();
+    const listener = {
+      closed: (reason) => native.streamClosed(this._core, handle, reason),
+      drained: () => native.streamDrained(this._core, handle),
+    };
+    this._streams.set(handle, new Stream(res, listener, this._peerTimeout));
+    if (this._timer === undefined) this._startTimer(1);
+  }
+
+  _write(handle, buffer) {
+    const answer = this._streams.get(handle)?.write(buffer) ?? -1;
+    if (answer === 0 && this._tickAt - performance.now() > LOOK_MS) this._startTimer(LOOK_MS);
+    return answer;
   }
 
   _endStream(handle) {
@@ -287,17 +281,39 @@ class Hub {
   }
 
   /** Heartbeats, stalls and expiry of what the JS thread owns. */
-  _startTimer() {
-    const tick = () => {
-      this._timer = undefined;
-      if (this.isStopped) return;
-      const wait = native.tick(this._core);
-      if (this._streams.size === 0 && this._ttl === Infinity) return;
-      this._timer = setTimeout(tick, wait);
-      this._timer.unref();
-    };
-    this._timer = setTimeout(tick, 1);
-    this._timer.unref();
+  _startTimer(ms) {
+    clearTimeout(this._timer);
+    this._tickAt = performance.now() + ms;
+    this._timer = setWeakTimeout(this._ref, '_tick', ms);
+  }
+
+  _tick() {
+    this._timer = undefined;
+    this._tickAt = Infinity;
+    if (this._isOver) return;
+    const wait = native.tick(this._core);
+    // What the tick has run may have started it already.
+    const isNeeded = this._streams.size > 0 || this._ttl !== Infinity;
+    if (isNeeded && !this._isOver && this._timer === undefined) this._startTimer(wait);
+  }
+
+  /** Sleeps until the next client's time has come. */
+  _armEnd() {
+    clearTimeout(this._endTimer);
+    const at = native.nextEnd(this._core);
+    this._endAt = at === 0 ? Infinity : at;
+    if (at === 0 || this._isOver) return;
+    this._endTimer = setWeakTimeout(this._ref, '_endDue', Math.min(Math.max(at - Date.now(), 1), MAX_SLEEP_MS));
+  }
+
+  _endDue() {
+    for (;;) {
+      const due = native.takeDue(this._core, Date.now());
+      if (due === undefined) break;
+      const [handle, reason] = due;
+      this.detach(handle, native.reasons[reason], LAST_WORDS.get(reason));
+    }
+    this._armEnd();
   }
 
   _onDisconnected(client, reason) {
@@ -310,6 +326,8 @@ class Hub {
       this._listener.onDisconnect(client, reason, response);
     } finally {
       this._socketResponses.delete(client.handle);
+      this._drain?.check();
+      if (this.size === 0 && !this.isStopping) held.delete(this);
     }
   }
 }

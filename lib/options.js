@@ -105,6 +105,9 @@ const SERVER_OPTIONS = {
   maxQueuedBytes: [1_048_576, integer(1, 2 ** 40)],
   maxTokenBytes: [8192, integer(1, 16_384)],
   hookTimeout: [10_000, integer(1, MAX_MS)],
+  peerTimeout: [30_000, integer(1000, MAX_MS, true)],
+  maxConnectionAge: [Infinity, integer(1, Number.MAX_SAFE_INTEGER, true)],
+  enforceTokenExpiry: [true, boolean],
 };
 
 const HISTORY_OPTIONS = {
@@ -171,4 +174,15 @@ function serverOptions(given) {
   return out;
 }
 
-module.exports = { checkKnown, objectOption, serverOptions };
+const STOP_OPTIONS = {
+  drainMs: [0, integer(0, MAX_MS)],
+};
+
+/** @param {unknown} given what stop() was called with */
+function stopOptions(given) {
+  const options = objectOption(given, 'The options of stop');
+  checkKnown(options, Object.keys(STOP_OPTIONS), 'stop');
+  return applyTable(STOP_OPTIONS, options, '');
+}
+
+module.exports = { checkKnown, objectOption, serverOptions, stopOptions };

@@ -8,16 +8,13 @@ const { EventEmitter } = require('node:events');
 
 const { createJwksAuthenticator } = require('./authenticator');
 const { ClientsView, clientView } = require('./clients');
+const { closing } = require('./closing');
 const { Endpoint } = require('./endpoint');
 const { createError, show } = require('./errors');
 const { SCOPE, checkChannel, checkUserId, checkEvent } = require('./event');
 const { tell } = require('./hooks');
 const { Hub } = require('./hub');
-const { serverOptions } = require('./options');
-
-const CLOSING = Buffer.from(
-  `event: closing\ndata: ${JSON.stringify({ reason: 'shutdown', reconnect: true })}\n\n`,
-);
+const { serverOptions, stopOptions } = require('./options');
 
 let hasWarnedOfCluster = false;
 
@@ -150,12 +147,20 @@ function createSseServer(given) {
       const client = hub.describe(clientId);
       return client !== undefined && hub.detach(client.handle, 'server');
     },
+    disconnectUser(userId, reason = 'server') {
+      checkUserId(userId);
+      if (typeof reason !== 'string' || reason === '') {
+        throw createError('ERR_SSE_INVALID_ARG', `reason must be a string that says something, not ${show(reason)}.`);
+      }
+      return hub.detachUser('', userId, Buffer.from(closing(reason, false)));
+    },
     cursor: () => hub.newest,
     stats: () => hub.stats(),
     ready: () => authenticator.ready(),
-    stop() {
+    stop(given) {
+      const { drainMs } = stopOptions(given);
       authenticator.close();
-      return hub.stop(CLOSING);
+      return hub.stop(drainMs);
     },
     on(name, listener) {
       emitter.on(name, listener);

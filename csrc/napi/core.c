@@ -139,7 +139,7 @@ static int init_threads(sse_core_t *core, const sse_core_config_t *config) {
   sse_upcalls_t upcalls = {notice_closed};
   for (; core->n_threads < config->n_threads; core->n_threads++) {
     sse_thread_t *thread = &core->threads[core->n_threads];
-    int rc = sse_thread_init(thread, &config->hub, &upcalls, &core->clock);
+    int rc = sse_thread_init(thread, &config->hub, &upcalls, &core->clock, config->peer_timeout_ms);
     if (rc != 0) return rc;
   }
   return 0;

@@ -30,6 +30,7 @@ typedef struct sse_core {
 typedef struct {
   sse_hub_config_t hub; /* seed, birth and newest are the core's to set */
   uint32_t n_threads;
+  uint32_t peer_timeout_ms; /* 0: none */
   uint64_t max_slots;
   uint32_t max_per_user;
   uint32_t number; /* names the core in the port's events */

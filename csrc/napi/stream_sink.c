@@ -8,11 +8,14 @@ void sse_stream_sink_init(sse_stream_sink_t *self, sse_env_t *env,
   *self = (sse_stream_sink_t){.env = env, .closed = closed};
 }
 
-napi_status sse_stream_sink_bind(napi_env env, sse_stream_sink_t *self, napi_value write,
-                                 napi_value end) {
+napi_status sse_stream_sink_bind(napi_env env, sse_stream_sink_t *self,
+                                 const napi_value functions[3]) {
   self->js = env;
-  napi_status status = napi_create_reference(env, write, 1, &self->write);
-  return status == napi_ok ? napi_create_reference(env, end, 1, &self->end) : status;
+  napi_ref *refs[] = {&self->write, &self->end, &self->pending};
+  napi_status status = napi_ok;
+  for (size_t i = 0; i < 3 && status == napi_ok; i++)
+    status = napi_create_reference(env, functions[i], 1, refs[i]);
+  return status;
 }
 
 static void drop_reference(sse_stream_sink_t *self, napi_ref *ref) {
@@ -25,6 +28,7 @@ void sse_stream_sink_unbind(sse_stream_sink_t *self) {
   drop_reference(self, &self->buffer);
   drop_reference(self, &self->write);
   drop_reference(self, &self->end);
+  drop_reference(self, &self->pending);
   sse_frame_unref(self->cached);
   self->cached = NULL;
 }
@@ -106,6 +110,17 @@ static sse_sink_status_t write_stream(void *ctx, void *transport, sse_frame_t *c
   return status;
 }
 
+static size_t pending_of_stream(void *ctx, void *transport) {
+  sse_stream_sink_t *self = ctx;
+  double bytes = 0;
+  napi_handle_scope scope;
+  if (self->env->is_closing || napi_open_handle_scope(self->js, &scope) != napi_ok) return 0;
+  napi_value answer = call(self, self->pending, ((sse_stream_t *)transport)->client, NULL);
+  bool is_number = answer != NULL && napi_get_value_double(self->js, answer, &bytes) == napi_ok;
+  napi_close_handle_scope(self->js, scope);
+  return is_number && bytes > 0 && bytes < (double)(SIZE_MAX / 2) ? (size_t)bytes : 0;
+}
+
 static void close_stream(void *ctx, void *transport, sse_handle_t client, sse_reason_t reason) {
   sse_stream_sink_t *self = ctx;
   napi_handle_scope scope;
@@ -117,5 +132,5 @@ static void close_stream(void *ctx, void *transport, sse_handle_t client, sse_re
 }
 
 sse_sink_t sse_stream_sink(sse_stream_sink_t *self) {
-  return (sse_sink_t){open_stream, write_stream, close_stream, self};
+  return (sse_sink_t){open_stream, write_stream, pending_of_stream, close_stream, self};
 }

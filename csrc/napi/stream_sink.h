@@ -16,7 +16,9 @@ typedef struct {
 typedef struct {
   sse_env_t *env;
   napi_env js;         /* valid until env->is_closing */
-  napi_ref write, end; /* (handle, Buffer) => status; (handle) => void */
+  napi_ref write;      /* (handle, Buffer) => 1 taken, 0 taken and full, -1 broken */
+  napi_ref end;        /* (handle) => void                                         */
+  napi_ref pending;    /* (handle) => bytes that the peer has not taken             */
   sse_frame_t *cached; /* the frame whose Buffer is `buffer`; a reference */
   napi_ref buffer;
   void (*closed)(void *tag, sse_handle_t client, sse_reason_t reason);
@@ -26,9 +28,9 @@ typedef struct {
 void sse_stream_sink_init(sse_stream_sink_t *self, sse_env_t *env,
                           void (*closed)(void *tag, sse_handle_t client, sse_reason_t reason));
 
-/* [js] The two JS functions. */
-napi_status sse_stream_sink_bind(napi_env env, sse_stream_sink_t *self, napi_value write,
-                                 napi_value end);
+/* [js] The three JS functions: write, end, pending. */
+napi_status sse_stream_sink_bind(napi_env env, sse_stream_sink_t *self,
+                                 const napi_value functions[3]);
 
 /* [js] Releases the functions and the cached frame. Idempotent. */
 void sse_stream_sink_unbind(sse_stream_sink_t *self);

@@ -1,0 +1,130 @@
+'use strict';
+
+// stream.js - one client of the stream transport: what is written to its response,
+// and what is listened for there and on the connection below it.
+
+const { hub: native } = require('./binding');
+
+/** Reason name -> its number in csrc/hub/reason.h. */
+const REASON = Object.freeze(Object.fromEntries(native.reasons.map((name, i) => [name, i])));
+
+/** The peer does not answer any more, as csrc/io/peer.c has it. */
+const TIMED_OUT = ['ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN'];
+
+const reasonOfError = (error) => (TIMED_OUT.includes(error?.code) ? REASON.timeout : REASON.reset);
+
+/** What a client may send after its request, as csrc/io/socket_sink.c has it. */
+const MAX_DISCARDED = 16 * 1024;
+
+/** A number, whatever a response of the app's answers. */
+const toBytes = (value) => (Number.isFinite(value) && value > 0 ? value : 0);
+
+class Stream {
+  /**
+   * @param {object} res
+   * @param {{ closed: (reason: number) => void, drained: () => void }} listener
+   * @param {number} peerTimeout ms, 0 for none
+   */
+  constructor(res, { closed, drained }, peerTimeout) {
+    this.res = res;
+    this.isWriting = false;
+    this.discarded = 0;
+    this.onDrain = () => {
+      // A drain told from inside write would be overtaken by write's answer.
+      if (this.isWriting) queueMicrotask(this.onDrain);
+      else drained();
+    };
+    this.onError = (error) => closed(reasonOfError(error));
+    this.onClose = () => closed(this._reasonOfClose());
+    this.onData = ({ length }) => {
+      this.discarded += length;
+      if (this.discarded > MAX_DISCARDED) closed(REASON.protocol);
+    };
+    res.on('drain', this.onDrain);
+    res.on('close', this.onClose);
+    res.on('error', this.onError);
+    this._watch();
+    const { fd } = this._handle() ?? {};
+    if (peerTimeout > 0 && fd >= 0) native.setPeerTimeout(fd, peerTimeout);
+  }
+
+  /** What Node writes to: of HTTP/2 that of the whole connection; a mock has none. */
+  _handle() {
+    const { res } = this;
+    const socket = res.stream?.session?.socket ?? res.socket ?? res.req?.socket;
+    return socket?._handle;
+  }
+
+  /**
+   * Bytes written that the peer has not taken: in the response, in libuv's queue and in the kernel. On HTTP/2 the
+   * last two are the connection's, so that another stream's progress counts as this one's.
+   * @returns {number}
+   */
+  pending() {
+    const { res } = this;
+    const handle = this._handle();
+    const written = toBytes((res.stream ?? res).writableLength) + toBytes(handle?.writeQueueSize);
+    return written + (handle?.fd >= 0 ? native.unacked(handle.fd) : 0);
+  }
+
+  /**
+   * Listens below the response too, and first. A client that goes is how a
+   * subscription ends: hearing of it here, the hub ends the response before
+   * pino-http and others that listen to that would call it aborted. A response
+   * that waits behind another on its connection is never told at all.
+   */
+  _watch() {
+    const { res } = this;
+    // A mock has none of them.
+    this.wire = res.stream ?? res.socket ?? res.req?.socket;
+    if (typeof this.wire?.prependListener !== 'function') return;
+    this.wire.prependListener('close', this.onClose);
+    // On an HTTP/2 stream these are about the request's body.
+    if (res.stream !== undefined) return;
+    this.wire.prependListener('end', this.onClose);
+    this.wire.on('data', this.onData);
+  }
+
+  _reasonOfClose() {
+    if (this.res.writableEnded) return REASON.server; // the app ended it
+    const error = this.wire?.errored;
+    return error ? reasonOfError(error) : REASON.client;
+  }
+
+  /** @returns {number} 1 taken, 0 taken but wait for drain, -1 broken */
+  write(buffer) {
+    const { res } = this;
+    if (res.destroyed || res.writableEnded) {
+      this.onClose(); // says why, before the core takes it for a broken connection
+      return -1;
+    }
+    this.isWriting = true;
+    try {
+      const more = res.write(buffer);
+      // compression() gathers what it is not told to let go.
+      if (typeof res.flush === 'function') res.flush();
+      return more === false ? 0 : 1;
+    } catch {
+      return -1;
+    } finally {
+      this.isWriting = false;
+    }
+  }
+
+  end() {
+    const { res } = this;
+    // A mock may have no more than `on`; what stays attached is harmless.
+    res.off?.('drain', this.onDrain);
+    res.off?.('close', this.onClose);
+    this.wire?.off?.('close', this.onClose);
+    this.wire?.off?.('end', this.onClose);
+    this.wire?.off?.('data', this.onData);
+    try {
+      if (!res.writableEnded) res.end();
+    } catch {
+      // The response is the app's; it is over either way.
+    }
+  }
+}
+
+module.exports = { Stream, REASON };
