@@ -92,17 +92,17 @@ export type CloseReason =
   | 'client'
   /** The peer reset the connection. */
   | 'reset'
-  /** The peer vanished: TCP gave up. */
+  /** The peer vanished: nothing came from it for `peerTimeout`. */
   | 'timeout'
   /** More than `maxQueuedBytes` waited for a peer that took nothing for 1 s, or 16 times as much. */
   | 'slow_reader'
-  /** `disconnect(clientId)`, or the app ended `client.res`. */
+  /** `disconnect(clientId)`, `disconnectUser(userId)`, or the app ended `client.res`. */
   | 'server'
   /** `stop()`. */
   | 'shutdown'
-  /** Reserved for a later version. */
+  /** The user's `exp` is past (`enforceTokenExpiry`). */
   | 'token_expired'
-  /** Reserved for a later version. */
+  /** `maxConnectionAge`. */
   | 'max_age'
   /** The peer sent more than 16 KiB after its request. */
   | 'protocol'
@@ -204,6 +204,12 @@ export interface HistoryOptions {
   ttl?: number;
 }
 
+/** How {@link SseServer.stop} ends. */
+export interface StopOptions {
+  /** Milliseconds over which clients are sent away, in waves. 0: all at once. @defaultValue 0 */
+  drainMs?: number;
+}
+
 /** What {@link SseServerOptions} and {@link SseOpenServerOptions} have in common. */
 export interface SseServerSettings {
   /** Needed unless `hooks.authenticateSubscriber` is given, or the environment has them. */
@@ -252,6 +258,22 @@ export interface SseServerSettings {
   maxTokenBytes?: number;
   /** Milliseconds that a request has for all of its authorisation. Longer is 503. @defaultValue 10_000 */
   hookTimeout?: number;
+  /**
+   * Milliseconds, at least 1000, after which a TCP peer that acknowledges nothing is given up, whether data is under
+   * way or the connection is idle (TCP_USER_TIMEOUT and keep-alive, on both transports). A peer that keeps its window
+   * shut for so long counts as one. `Infinity` leaves the connection's settings alone. @defaultValue 30_000
+   */
+  peerTimeout?: number;
+  /**
+   * Milliseconds after which a client is ended with `closing` `max_age`, drawn for each between 80 and 100 % of this.
+   * @defaultValue Infinity
+   */
+  maxConnectionAge?: number;
+  /**
+   * Whether a stream ends with `closing` `token_expired` at the user's `exp` (with `jwks` plus `clockSkew`).
+   * @defaultValue true
+   */
+  enforceTokenExpiry?: boolean;
 }
 
 /** Options of {@link createSseServer}. An unknown name throws `ERR_SSE_UNKNOWN_OPTION`. */
@@ -318,6 +340,14 @@ export interface SseServer<Events extends EventMap<Events> = AnyEvents> {
    * @throws TypeError `ERR_SSE_INVALID_ARG`
    */
   disconnect(clientId: string): boolean;
+  /**
+   * Ends every connection of a user with `closing` `{ reason, reconnect: false }`, once what is queued is written.
+   * The reason that `onDisconnect` gets is `server`.
+   * @param reason for the client, `server` by default
+   * @returns how many there were
+   * @throws TypeError `ERR_SSE_INVALID_USER`, `ERR_SSE_INVALID_ARG`
+   */
+  disconnectUser(userId: string, reason?: string): number;
   /** The highest event id so far. A page rendered now passes it on as `?lastEventId=`. */
   cursor(): number;
   stats(): SseStats;
@@ -327,10 +357,12 @@ export interface SseServer<Events extends EventMap<Events> = AnyEvents> {
    */
   ready(): Promise<void>;
   /**
-   * Ends every client with `event: closing` and joins the threads; `publish` rejects from now on.
+   * Lets nobody in any more, ends every client with `event: closing` and a `retry:` of its own, and joins the threads.
+   * `publish` works until the last client was sent away, then it rejects. May be called again, to shorten the time.
    * @returns a promise that resolves when every `onDisconnect` has been called; the same one each time
+   * @throws TypeError `ERR_SSE_INVALID_OPTION`, `ERR_SSE_UNKNOWN_OPTION`
    */
-  stop(): Promise<void>;
+  stop(options?: StopOptions): Promise<void>;
   /** Errors of hooks. Without a listener the first one is a process warning. */
   on(name: 'error', listener: (error: unknown) => void): this;
   off(name: 'error', listener: (error: unknown) => void): this;
