@@ -9,6 +9,7 @@ const { createError, httpError, isHttpError } = require('./errors');
 const { SCOPE, MAX_USER_ID_BYTES, nameFault } = require('./event');
 const { take, isTaken, isCandidate, writeHead, letGo, drained, isHttp2, HEADERS } = require('./handover');
 const { Deadline, decide, tell } = require('./hooks');
+const { pace } = require('./pace');
 const { queryOf, readToken, readChannels, readCursor } = require('./request');
 
 /** The part of maxConnectionAge that is left to chance. */
@@ -130,6 +131,11 @@ class Endpoint {
     const query = queryOf(req);
     // What is published from here on reaches the client, by replay if need be.
     const cursor = readCursor(req, query, this._hub.newest);
+    const turn = pace.enter();
+    if (turn !== undefined) {
+      await turn;
+      this._checkStillThere(res, request);
+    }
     const { user, channels } = await this._authorize(req, res, query, request);
     if (!this._hub.assign(request.handle, '', user.sub)) {
       throw httpError('ERR_SSE_TOO_MANY_CONNECTIONS', { retryAfter: RETRY_AFTER });
