@@ -25,6 +25,8 @@ class Deadline {
     const late = new Promise((resolve, reject) => {
       const left = Math.max(0, this._at - performance.now());
       timer = setTimeout(() => reject(httpError('ERR_SSE_HOOK_TIMEOUT', { retryAfter: 5 })), left);
+      // The request's own connection keeps the process alive; once it is gone there is nobody to answer.
+      timer.unref();
     });
     try {
       return await Promise.race([value, late]);
