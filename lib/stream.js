@@ -16,6 +16,9 @@ const reasonOfError = (error) => (TIMED_OUT.includes(error?.code) ? REASON.timeo
 /** What a client may send after its request, as csrc/io/socket_sink.c has it. */
 const MAX_DISCARDED = 16 * 1024;
 
+/** How long an ended response may stand still, as SSE_STALL_US has it for clients. */
+const STALL_MS = 1000;
+
 /** A number, whatever a response of the app's answers. */
 const toBytes = (value) => (Number.isFinite(value) && value > 0 ? value : 0);
 
@@ -61,9 +64,8 @@ class Stream {
    * @returns {number}
    */
   pending() {
-    const { res } = this;
     const handle = this._handle();
-    const written = toBytes((res.stream ?? res).writableLength) + toBytes(handle?.writeQueueSize);
+    const written = this._unwritten() + toBytes(handle?.writeQueueSize);
     return written + (handle?.fd >= 0 ? native.unacked(handle.fd) : 0);
   }
 
@@ -124,6 +126,28 @@ class Stream {
     } catch {
       // The response is the app's; it is over either way.
     }
+    if (this._unwritten() > 0) this._destroyWhenStalled();
+  }
+
+  /** Bytes that this process still has. */
+  _unwritten() {
+    const { res } = this;
+    return toBytes((res.stream ?? res).writableLength);
+  }
+
+  /** An ended response whose peer takes no more of it would hold its connection, and keep the process alive, for good. */
+  _destroyWhenStalled() {
+    const { res } = this;
+    let before = this.pending();
+    const watch = setInterval(() => {
+      const left = this.pending();
+      const isWritten = this._unwritten() === 0;
+      const isStalled = left >= before;
+      before = left;
+      if (isWritten || isStalled) clearInterval(watch);
+      if (isStalled && !isWritten) (res.stream ?? res).destroy?.();
+    }, STALL_MS);
+    watch.unref();
   }
 }
 
