@@ -86,9 +86,9 @@ class Endpoint {
 
   /** GET and HEAD of the stream; answers everything itself. Rejects only for a response that is unusable. */
   async handle(req, res) {
-    const request = { hadToken: false, handle: 0, isGone: false };
     // Below the response: one that waits behind another is never told.
     const wire = res.stream ?? res.socket ?? req.socket;
+    const request = { hadToken: false, handle: 0, isGone: false, wire };
     const onGone = () => {
       request.isGone = true;
       this._free(request);
@@ -179,9 +179,11 @@ class Endpoint {
     return token;
   }
 
-  _checkStillThere(res, { isGone }) {
+  _checkStillThere(res, { isGone, wire }) {
+    // 'close' comes some ticks after the end, and never to who listens too late.
+    if (isGone || wire?.destroyed || wire?.errored || wire?.writableEnded) throw GONE;
     // A middleware with a time limit may have answered meanwhile.
-    if (isGone || res.destroyed || res.writableEnded) throw GONE;
+    if (res.destroyed || res.writableEnded) throw GONE;
     if (this._hub.isStopping) throw httpError('ERR_SSE_STOPPING', { retryAfter: RETRY_AFTER });
   }
 
@@ -193,6 +195,8 @@ class Endpoint {
     const isSocket = transport !== 'stream' && isCandidate(req, res);
     if (transport === 'socket' && !isSocket) throw httpError('ERR_SSE_TRANSPORT');
     const fd = writeHead(req, res, isSocket);
+    // A peer that reset its connection meanwhile is found out by that write.
+    this._checkStillThere(res, request);
     if (transport === 'socket' && fd < 0) {
       // The head is out: all that is left is to end it, and to say why here.
       res.destroy();
