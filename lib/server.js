@@ -28,22 +28,32 @@ function warnOfCluster() {
   );
 }
 
+/** What a hook threw may be anything, an object that throws when looked at included. */
+function messageOf(thrown) {
+  try {
+    return String(thrown?.message ?? show(thrown));
+  } catch {
+    return 'something that cannot be shown was thrown';
+  }
+}
+
 /** Errors of hooks go to 'error' listeners; without one to a single warning. */
 function errorReporter(emitter) {
   let hasWarned = false;
-  return (error) => {
-    if (emitter.listenerCount('error') > 0) {
-      // A listener that throws is the app's own uncaught exception, outside of ours.
-      process.nextTick(() => emitter.emit('error', error));
-      return;
-    }
+  const warn = (error) => {
     if (hasWarned) return;
     hasWarned = true;
     process.emitWarning(
-      `A hook failed: ${error?.message ?? show(error)}. Listen with server.on('error') to see all of them; this is said once.`,
+      `A hook failed: ${messageOf(error)}. Listen with server.on('error') to see all of them; this is said once.`,
       { type: 'SseWarning', code: 'SSE_WARN_HOOK' },
     );
   };
+  // A listener that throws is the app's own uncaught exception, outside of ours.
+  // Only then is it known whether there is one: the last may have left.
+  return (error) => process.nextTick(() => {
+    if (emitter.listenerCount('error') > 0) emitter.emit('error', error);
+    else warn(error);
+  });
 }
 
 /** The default authenticator, or the app's own; an own one needs no `jwks`. */
