@@ -17,6 +17,7 @@ void sse_shard_end(sse_shard_t *shard) {
   /* User code that the last closes run may post; nobody will read it. */
   sse_hub_t *hub = shard->hub;
   shard->hub = NULL;
+  shard->delivered = sse_hub_counters(hub).delivered;
   sse_hub_free(hub);
 }
 

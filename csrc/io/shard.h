@@ -16,6 +16,7 @@ typedef struct sse_shard {
   sse_hub_t *hub; /* [owner] NULL once it has ended */
   sse_mailbox_t mailbox;
   const sse_clock_t *clock;
+  uint64_t delivered;                   /* [owner] the count of a hub that has ended */
   bool is_draining;                     /* [owner]                                   */
   bool wants_end;                       /* [owner] end once the drain is over        */
   void (*wake)(struct sse_shard *self); /* [js] NULL: the posting thread is the owner */

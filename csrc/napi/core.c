@@ -289,7 +289,6 @@ void sse_core_stop(napi_env env, sse_core_t *core) {
   if (core->is_stopped) return;
   core->is_stopped = true;
   core->n_live = core->n_threads;
-  core->local_delivered = sse_hub_counters(core->local.hub).delivered;
   sse_shard_end(&core->local);
   for (uint32_t i = 0; i < core->n_threads; i++) {
     sse_thread_t *thread = &core->threads[i];
@@ -305,8 +304,8 @@ void sse_core_stop(napi_env env, sse_core_t *core) {
 }
 
 uint64_t sse_core_delivered(const sse_core_t *core) {
-  uint64_t sum = core->local_delivered;
-  if (core->local.hub != NULL) sum = sse_hub_counters(core->local.hub).delivered;
+  const sse_shard_t *local = &core->local;
+  uint64_t sum = local->hub == NULL ? local->delivered : sse_hub_counters(local->hub).delivered;
   for (uint32_t i = 0; i < core->n_threads; i++) {
     const sse_thread_t *thread = &core->threads[i];
     /* A thread that is ending frees its hub: wait for its last count. */

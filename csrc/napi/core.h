@@ -17,7 +17,6 @@ typedef struct sse_core {
   sse_seed_t seed;
   uint64_t last; /* the id given last */
   uint64_t published;
-  uint64_t local_delivered; /* of a stopped core */
   sse_directory_t directory;
   sse_stream_sink_t stream;
   sse_shard_t local; /* the JS thread's shard */
