@@ -52,6 +52,7 @@
         'csrc/jose/jws.c',
         'csrc/jose/reason.c',
         'csrc/jose/signature.c',
+        'csrc/jose/thumbprint.c',
         'csrc/jose/verify.c',
 
         'csrc/napi/addon.c',

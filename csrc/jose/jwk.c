@@ -14,6 +14,7 @@ struct sse_jwk {
   EVP_PKEY *pkey; /* NULL: weak; kept so that the refusal can say so */
   sse_jws_alg_t alg;
   size_t signature_size;
+  uint8_t thumbprint[SSE_THUMBPRINT_SIZE];
   bool has_kid;
   size_t kid_len;
   char kid[SSE_JWS_MAX_KID];
@@ -114,6 +115,11 @@ static sse_jose_reason_t load_entry(const sse_json_t *entry, sse_jwk_t *key,
   was_empty = sse_openssl_enter();
   reason = key->alg == SSE_JWS_RS256 ? sse_jwk_import_rsa(entry, &key->pkey, &key->signature_size)
                                      : sse_jwk_import_ec(entry, &key->pkey, &key->signature_size);
+  if (reason == SSE_JOSE_OK) reason = sse_thumbprint(entry, key->alg, key->thumbprint);
+  if (reason != SSE_JOSE_OK) {
+    EVP_PKEY_free(key->pkey);
+    key->pkey = NULL;
+  }
   return sse_openssl_leave(was_empty, reason);
 }
 
@@ -237,4 +243,8 @@ EVP_PKEY *sse_jwk_pkey(const sse_jwk_t *key) {
 
 size_t sse_jwk_signature_size(const sse_jwk_t *key) {
   return key->signature_size;
+}
+
+const uint8_t *sse_jwk_thumbprint(const sse_jwk_t *key) {
+  return key->thumbprint;
 }

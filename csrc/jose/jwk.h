@@ -10,10 +10,12 @@
 
 #include <openssl/types.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "jose/jws.h"
 #include "jose/reason.h"
 #include "jose/text.h"
+#include "jose/thumbprint.h"
 
 #define SSE_JWKS_MAX_BYTES (256 * 1024)
 #define SSE_JWKS_MAX_KEYS 100
@@ -55,5 +57,9 @@ sse_jose_reason_t sse_jwks_select(const sse_jwks_t *jwks, const sse_jws_header_t
 sse_jws_alg_t sse_jwk_alg(const sse_jwk_t *key);
 EVP_PKEY *sse_jwk_pkey(const sse_jwk_t *key);
 size_t sse_jwk_signature_size(const sse_jwk_t *key);
+
+/* [any] The key's thumbprint (thumbprint.h), borrowed: the same key has the
+ * same one in every set. */
+const uint8_t *sse_jwk_thumbprint(const sse_jwk_t *key);
 
 #endif

@@ -81,6 +81,35 @@ sse_token_t *sse_token_parse(const char *text, size_t len, const sse_claims_conf
   return NULL;
 }
 
+/* A copy of the claim, or E_ISS. */
+static sse_jose_reason_t copy_issuer(const sse_json_t *payload, char **issuer, size_t *len) {
+  sse_text_t iss;
+  if (sse_json_get_string(payload, "iss", &iss) != SSE_JSON_FOUND) return SSE_JOSE_E_ISS;
+  *issuer = sse_jose_calloc(iss.len + 1, 1);
+  if (!*issuer) return SSE_JOSE_E_OOM;
+  memcpy(*issuer, iss.ptr, iss.len);
+  *len = iss.len;
+  return SSE_JOSE_OK;
+}
+
+sse_jose_reason_t sse_token_peek_issuer(const char *text, size_t len, size_t max, char **issuer,
+                                        size_t *issuer_len) {
+  sse_jws_t jws;
+  sse_json_t *json = NULL;
+  uint8_t *payload = NULL;
+  size_t payload_len = 0;
+  sse_jose_reason_t reason = sse_jws_split(sse_text(text, len), max, false, &jws);
+  if (reason != SSE_JOSE_OK) return reason;
+  payload = sse_base64url_decode_new(jws.payload, &payload_len, &reason);
+  if (!payload) return reason;
+  json =
+      sse_json_parse(sse_text((const char *)payload, payload_len), &sse_json_token_limits, &reason);
+  if (json) reason = copy_issuer(json, issuer, issuer_len);
+  sse_json_free(json);
+  sse_jose_free(payload);
+  return reason;
+}
+
 sse_token_t *sse_token_ref(sse_token_t *token) {
   atomic_fetch_add_explicit(&token->refs, 1, memory_order_relaxed);
   return token;

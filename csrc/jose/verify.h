@@ -24,6 +24,13 @@ typedef struct sse_token sse_token_t;
 sse_token_t *sse_token_parse(const char *text, size_t len, const sse_claims_config_t *config,
                              double now, sse_jose_reason_t *reason);
 
+/* [any] The `iss` of a token of at most `max` bytes whose payload can be read,
+ * copied to fresh memory (sse_jose_free): a hint at whose rules to parse it by,
+ * which must check the issuer again. Returns OK, one of the failures of
+ * sse_token_parse, or E_ISS when there is no such string. */
+sse_jose_reason_t sse_token_peek_issuer(const char *text, size_t len, size_t max, char **issuer,
+                                        size_t *issuer_len);
+
 /* [any] Takes a reference; returns its argument. */
 sse_token_t *sse_token_ref(sse_token_t *token);
 
