@@ -369,6 +369,65 @@ static void test_one(void **state) {
   assert_reason(reason, E_JSON);
 }
 
+/* The thumbprint, in base64url, of the one key of `alg` in `entries`; the caller frees. */
+static char *thumbprint_in(const char *entries, sse_jws_alg_t alg) {
+  sse_jose_reason_t reason = SSE_JOSE_OK;
+  sse_jws_header_t header = {.alg = alg};
+  const sse_jwk_t *key = NULL;
+  char *text = format("{\"keys\":[%s]}", entries);
+  sse_jwks_t *jwks = load(text, &reason, NULL);
+  assert_non_null(jwks);
+  assert_reason(sse_jwks_select(jwks, &header, &key), OK);
+  char *out = b64(sse_jwk_thumbprint(key), SSE_THUMBPRINT_SIZE);
+  sse_jwks_unref(jwks);
+  free(text);
+  return out;
+}
+
+/* RFC 7638 section 3.1, and what makes a key another one. */
+static void test_thumbprint(void **state) {
+  static const char rfc[] =
+      "{\"kty\":\"RSA\",\"n\":"
+      "\"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK"
+      "7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_"
+      "RN5w6Cf0h4Qy"
+      "Q5v-65YGjQR0_"
+      "FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt"
+      "-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw\","
+      "\"e\":\"AQAB\",\"alg\":\"RS256\",\"kid\":\"2011-04-29\"}";
+  EVP_PKEY *other_rsa = new_rsa(2048, 65537);
+  EVP_PKEY *other_ec = new_ec();
+  const struct {
+    EVP_PKEY *key, *other;
+    sse_jws_alg_t alg;
+  } kinds[] = {{rsa, other_rsa, SSE_JWS_RS256}, {ec, other_ec, SSE_JWS_ES256}};
+  char *found = thumbprint_in(rfc, SSE_JWS_RS256);
+  (void)state;
+  assert_string_equal(found, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+  free(found);
+  for (size_t i = 0; i < 2; i++) {
+    char *one = jwk_members(kinds[i].key, "one");
+    char *two = jwk_members(kinds[i].key, "two");
+    char *three = jwk_members(kinds[i].other, "one");
+    char *entries[] = {format("{%s}", one), format("null,{%s,\"use\":\"sig\"}", two),
+                       format("{%s}", three)};
+    char *prints[3];
+    for (size_t j = 0; j < 3; j++)
+      prints[j] = thumbprint_in(entries[j], kinds[i].alg);
+    assert_string_equal(prints[0], prints[1]);
+    assert_string_not_equal(prints[0], prints[2]);
+    for (size_t j = 0; j < 3; j++) {
+      free(prints[j]);
+      free(entries[j]);
+    }
+    free(one);
+    free(two);
+    free(three);
+  }
+  EVP_PKEY_free(other_rsa);
+  EVP_PKEY_free(other_ec);
+}
+
 static int set_up(void **state) {
   (void)state;
   rsa = new_rsa(2048, 65537);
@@ -394,7 +453,7 @@ int main(void) {
       cmocka_unit_test(test_kid),         cmocka_unit_test(test_rsa_exponent),
       cmocka_unit_test(test_rsa_modulus), cmocka_unit_test(test_rsa_roca),
       cmocka_unit_test(test_ec),          cmocka_unit_test(test_weak_and_good),
-      cmocka_unit_test(test_one),
+      cmocka_unit_test(test_one),         cmocka_unit_test(test_thumbprint),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 #include <pthread.h>
 
+#include "jose/jose_mem.h"
 #include "jose/verify.h"
 
 #define NOW 1700000000.0
@@ -369,19 +370,68 @@ static void test_threads(void **state) {
   free(text);
 }
 
+/* The issuer that `text` names; NULL with `*reason` when none can be read. */
+static char *peek(const char *text, size_t max, sse_jose_reason_t *reason) {
+  char *issuer = NULL;
+  size_t len = 0;
+  sse_guard_t guard = sse_guard_copy(text, strlen(text));
+  *reason = sse_token_peek_issuer(guard.ptr, guard.len, max, &issuer, &len);
+  sse_guard_free(&guard);
+  if (*reason == SSE_JOSE_OK) assert_int_equal(strlen(issuer), len);
+  if (*reason != SSE_JOSE_OK) assert_null(issuer);
+  return issuer;
+}
+
+static void test_peek(void **state) {
+  static const struct {
+    const char *payload, *issuer; /* NULL: the reason */
+    sse_jose_reason_t reason;
+  } cases[] = {{PAYLOAD, "https://idp", SSE_JOSE_OK},
+               {"{\"iss\":\"\"}", "", SSE_JOSE_OK},
+               {"{\"exp\":0,\"iss\":\"https://\\u0069dp/\"}", "https://idp/", SSE_JOSE_OK},
+               {"{\"ISS\":\"https://idp\"}", NULL, SSE_JOSE_E_ISS},
+               {"{\"iss\":[\"https://idp\"]}", NULL, SSE_JOSE_E_ISS},
+               {"{\"iss\":\"a\",\"iss\":\"https://idp\"}", NULL, SSE_JOSE_E_DUP},
+               {"{\"iss\":\"https://idp\\u0000\"}", NULL, SSE_JOSE_E_NUL},
+               {"[]", NULL, SSE_JOSE_E_JSON},
+               {"{", NULL, SSE_JOSE_E_JSON}};
+  sse_jose_reason_t reason = SSE_JOSE_OK;
+  (void)state;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    /* Neither the header nor the signature are looked at. */
+    char *token = mint(ec, "x", cases[i].payload);
+    char *issuer = peek(token, 8192, &reason);
+    expect_reason(cases[i].payload, reason, cases[i].reason);
+    if (issuer) assert_string_equal(issuer, cases[i].issuer);
+    sse_jose_free(issuer);
+    assert_null(peek(token, strlen(token) - 1, &reason));
+    assert_reason(reason, E_TOO_LARGE);
+    free(token);
+  }
+  assert_null(peek("a.!.c", 8192, &reason));
+  assert_reason(reason, E_B64);
+  assert_null(peek("a.b", 8192, &reason));
+  assert_reason(reason, E_SEGMENTS);
+}
+
 /* Loads the keys and verifies `text`, from nothing. */
 static sse_jose_reason_t from_nothing(const char *text) {
   sse_jose_reason_t reason = SSE_JOSE_OK;
   const sse_jwk_t *key = NULL;
   sse_token_t *token = NULL;
+  char *issuer = NULL;
+  size_t issuer_len = 0;
   sse_jwks_t *jwks = sse_jwks_load(set_text, strlen(set_text), &reason, NULL);
   if (!jwks) goto exit;
+  reason = sse_token_peek_issuer(text, strlen(text), 8192, &issuer, &issuer_len);
+  if (reason != SSE_JOSE_OK) goto exit;
   token = sse_token_parse(text, strlen(text), &config, NOW, &reason);
   if (!token) goto exit;
   reason = sse_token_select(token, jwks, &key);
   if (reason == SSE_JOSE_OK) reason = sse_token_verify_signature(token, key);
 
 exit:
+  sse_jose_free(issuer);
   sse_token_unref(token);
   sse_jwks_unref(jwks);
   return reason;
@@ -482,6 +532,7 @@ int main(void) {
       cmocka_unit_test(test_payloads),
       cmocka_unit_test(test_sizes),
       cmocka_unit_test(test_order),
+      cmocka_unit_test(test_peek),
       cmocka_unit_test(test_threads),
       cmocka_unit_test(test_no_memory_rsa),
       cmocka_unit_test(test_no_memory_ec),
