@@ -1,18 +1,15 @@
 'use strict';
 
-// authenticator.js - from a token to its claims, by the keys of a JWKS.
+// authenticator.js - from a token to its claims, by the keys of the issuer that it names.
 
-const diagnostics = require('node:diagnostics_channel');
+const { AuthStats } = require('./auth-stats');
 const binding = require('./binding');
 const { createError, httpError, show } = require('./errors');
 const { JwksClient } = require('./jwks');
-const { readJwksOptions } = require('./jwks-options');
+const { readIssuers } = require('./jwks-options');
+const { SignatureCache } = require('./signature-cache');
 
-/**
- * Publishes { reason } for each token refused. The peer is never told: issuer and audience are
- * checked before the signature, and an answer that told them apart could be asked for both.
- */
-const channel = diagnostics.channel('native-sse:auth');
+const { jose } = binding;
 
 const MAX_TOKEN_BYTES = 16_384;
 
@@ -37,22 +34,11 @@ function verifySignature(token, set) {
     lastId += 1;
     const id = lastId;
     pending.set(id, resolve);
-    const started = binding.jose.verify(token, set, id);
+    const started = jose.verify(token, set, id);
     if (started === 'OK') return;
     pending.delete(id);
     resolve(started);
   });
-}
-
-/**
- * @param {string} reason
- * @returns {Error} what to throw for it
- */
-function refusal(reason) {
-  if (channel.hasSubscribers) channel.publish({ reason });
-  // Memory that is out says nothing about the token: no 401 for it.
-  if (reason === 'E_OOM') return createError('ERR_SSE_INTERNAL', 'out of memory', Error);
-  return httpError('ERR_SSE_UNAUTHORIZED');
 }
 
 /**
@@ -77,64 +63,113 @@ function checkMaxTokenBytes(maxTokenBytes) {
   }
 }
 
+/** A token was refused: for the counters and for operators, never for the peer. */
+function refusal(reason, stats) {
+  stats.refuse(reason);
+  // Memory that is out says nothing about the token: no 401 for it.
+  if (reason === 'E_OOM') return createError('ERR_SSE_INTERNAL', 'out of memory', Error);
+  return httpError('ERR_SSE_UNAUTHORIZED');
+}
+
+/** One issuer, with rules, keys and a cache of its own: nothing of it vouches for another's token. */
+class Provider {
+  /**
+   * @param {object} settings one of readIssuers
+   * @param {number} maxTokenBytes
+   * @param {AuthStats} stats
+   * @param {object} parts for tests
+   */
+  constructor(settings, maxTokenBytes, stats, parts) {
+    this._clock = settings.clock ?? Date.now;
+    this._stats = stats;
+    this._config = jose.createConfig({
+      issuers: [settings.issuer],
+      audiences: settings.audience,
+      algorithms: settings.algorithms,
+      typ: settings.typ ?? '',
+      clockSkew: settings.clockSkew,
+      maxTokenBytes,
+    });
+    this._signatures = new SignatureCache(settings.cacheSize);
+    this.keys = new JwksClient(settings, { ...parts, load: jose.loadJwks, now: settings.clock });
+  }
+
+  /**
+   * @param {string} text the bare token
+   * @returns {Promise<{ reason: string, isCached?: boolean, token?: object }>} `token` when it is good
+   * @throws {Error} ERR_SSE_KEYS_UNAVAILABLE
+   */
+  async verify(text) {
+    // Everything that needs no key, so that a token that is wrong by itself costs no fetch.
+    const token = jose.parseToken(text, this._config, this._clock() / 1000);
+    if (typeof token === 'string') return { reason: token };
+    let set = await this.keys.keys();
+    let reason = jose.selectKey(token, set);
+    if (reason === 'E_NOKEY') {
+      set = await this.keys.newerThan(set);
+      reason = jose.selectKey(token, set);
+    }
+    // A fetch may have taken longer than the token had left.
+    if (reason === 'OK') reason = jose.recheck(token, this._config, this._clock() / 1000);
+    if (reason !== 'OK') return { reason };
+    const verdict = await this._signatures.verify(text, jose.thumbprint(token, set), () => {
+      this._stats.checkSignature();
+      return verifySignature(token, set);
+    });
+    return { ...verdict, token };
+  }
+}
+
 /**
  * Makes the function that a server uses by default as `authenticateSubscriber`. The keys are
  * fetched from now on; a network failure is not an error here but a 503 to whoever needs them.
  *
- * @param {object} [jwks] see the `jwks` option of createSseServer
- * @param {{ maxTokenBytes?: number, random?: () => number, timers?: object, fetch?: typeof fetch }}
- *   [parts] all but maxTokenBytes for tests
+ * @param {object | object[]} [jwks] see the `jwks` option of createSseServer
+ * @param {{ maxTokenBytes?: number, stats?: AuthStats, random?: () => number, timers?: object,
+ *   fetch?: typeof fetch }} [parts] all but maxTokenBytes for the server and for tests
  * @returns {((token: string) => Promise<Readonly<Record<string, unknown>>>) &
- *   { ready(): Promise<void>, close(): void, clockSkew: number }}
+ *   { ready(): Promise<void>, close(): void, stats(): object, clockSkew: number,
+ *     issuers: readonly { issuer: string, clockSkew: number }[] }}
  */
-function createJwksAuthenticator(jwks, { maxTokenBytes = 8192, random, timers, fetch } = {}) {
-  const settings = readJwksOptions(jwks);
+function createJwksAuthenticator(jwks, { maxTokenBytes = 8192, stats = new AuthStats(), ...parts } = {}) {
+  const issuers = readIssuers(jwks);
   checkMaxTokenBytes(maxTokenBytes);
-  const { jose } = binding;
-  const clock = settings.clock ?? Date.now;
-  // One entry an issuer, each with keys of its own: a key never vouches for another issuer.
-  const parts = { load: jose.loadJwks, now: settings.clock, random, timers, fetch };
-  const providers = [{ issuer: settings.issuer, keys: new JwksClient(settings, parts) }];
-  const config = jose.createConfig({
-    issuers: providers.map(({ issuer }) => issuer),
-    audiences: settings.audience,
-    algorithms: settings.algorithms,
-    typ: settings.typ ?? '',
-    clockSkew: settings.clockSkew,
-    maxTokenBytes,
-  });
+  const providers = new Map(
+    issuers.map((settings) => [settings.issuer, new Provider(settings, maxTokenBytes, stats, parts)]),
+  );
+  const [first] = providers.values();
+
+  /** By whose rules to look at a token; they check the issuer again, with everything else. */
+  function providerOf(text) {
+    if (providers.size === 1) return first;
+    return providers.get(jose.peekIssuer(text, maxTokenBytes)) ?? first;
+  }
 
   /**
-   * @param {string} text the bare token
+   * @param {string} given the bare token
    * @returns {Promise<Readonly<Record<string, unknown>>>} its claims, deeply frozen
    * @throws {Error} ERR_SSE_UNAUTHORIZED (401), ERR_SSE_KEYS_UNAVAILABLE (503, retryAfter)
    */
-  async function authenticate(text) {
-    // Everything that needs no key, so that a token that is wrong by itself costs no fetch.
-    const token = jose.parseToken(typeof text === 'string' ? text : '', config, clock() / 1000);
-    if (typeof token === 'string') throw refusal(token);
-    const { keys } = providers[jose.tokenIssuer(token)];
-    let set = await keys.keys();
-    let reason = jose.selectKey(token, set);
-    if (reason === 'E_NOKEY') {
-      set = await keys.newerThan(set);
-      reason = jose.selectKey(token, set);
-    }
-    // A fetch may have taken longer than the token had left.
-    if (reason === 'OK') reason = jose.recheck(token, config, clock() / 1000);
-    if (reason === 'OK') reason = await verifySignature(token, set);
-    if (reason !== 'OK') throw refusal(reason);
+  async function authenticate(given) {
+    const text = typeof given === 'string' ? given : '';
+    const { reason, isCached, token } = await providerOf(text).verify(text);
+    if (reason !== 'OK') throw refusal(reason, stats);
+    stats.accept(isCached);
     // The very bytes that were checked and signed: nothing else is ever parsed.
     return deepFreeze(JSON.parse(jose.claimsText(token)));
   }
 
   authenticate.ready = async () => {
-    await Promise.all(providers.map(({ keys }) => keys.ready()));
+    await Promise.all([...providers.values()].map(({ keys }) => keys.ready()));
   };
   authenticate.close = () => {
-    for (const { keys } of providers) keys.close();
+    for (const { keys } of providers.values()) keys.close();
   };
-  authenticate.clockSkew = settings.clockSkew;
+  authenticate.stats = () => stats.snapshot();
+  authenticate.issuers = Object.freeze(
+    issuers.map(({ issuer, clockSkew }) => Object.freeze({ issuer, clockSkew })),
+  );
+  authenticate.clockSkew = Math.max(...issuers.map(({ clockSkew }) => clockSkew));
   return authenticate;
 }
 

@@ -56,15 +56,15 @@ function challengeOf(error, hadToken) {
 /**
  * What an authenticator's answer must be; the default one's is that already.
  * @param {unknown} user
- * @param {number} skew seconds that `exp` may be past
- * @returns {{ sub: string, exp?: number }}
+ * @param {import('./issuers').Issuers} issuers
+ * @returns {{ sub: string, exp?: number, iss?: string }}
  */
-function checkUser(user, skew) {
+function checkUser(user, issuers) {
   const sub = user !== null && typeof user === 'object' ? user.sub : undefined;
   if (typeof sub !== 'string' || nameFault(sub, MAX_USER_ID_BYTES) !== null) throw httpError('ERR_SSE_UNAUTHORIZED');
   const { exp } = user;
   // A wrong type is never "no expiry". Skew is the default authenticator's.
-  if (exp !== undefined && !(Number.isFinite(exp) && Date.now() / 1000 < exp + skew)) {
+  if (exp !== undefined && !(Number.isFinite(exp) && Date.now() / 1000 < exp + issuers.skewOf(user))) {
     throw httpError('ERR_SSE_UNAUTHORIZED');
   }
   return user;
@@ -74,7 +74,8 @@ class Endpoint {
   /**
    * @param {import('./hub').Hub} hub
    * @param {object} options checked by lib/options.js
-   * @param {{ authenticate: (token: string | undefined, req: object) => unknown, clockSkew: number,
+   * @param {{ authenticate: (token: string | undefined, req: object) => unknown,
+   *   issuers: import('./issuers').Issuers, stats: import('./auth-stats').AuthStats,
    *   clientOf: (id: string) => object, onError: (error: unknown) => void }} server
    */
   constructor(hub, options, server) {
@@ -136,8 +137,8 @@ class Endpoint {
       await turn;
       this._checkStillThere(res, request);
     }
-    const { user, channels } = await this._authorize(req, res, query, request);
-    if (!this._hub.assign(request.handle, '', user.sub)) {
+    const { user, owner, channels } = await this._authorize(req, res, query, request);
+    if (!this._hub.assign(request.handle, owner, user.sub)) {
       throw httpError('ERR_SSE_TOO_MANY_CONNECTIONS', { retryAfter: RETRY_AFTER });
     }
     if (req.method === 'HEAD') {
@@ -145,15 +146,16 @@ class Endpoint {
       res.end();
       return;
     }
-    this._open(req, res, request, { user, channels, cursor });
+    this._open(req, res, request, { user, owner, channels, cursor });
   }
 
   /** 401, 400, 403 in this order, all within hookTimeout. */
   async _authorize(req, res, query, request) {
     const deadline = new Deadline(this._options.hookTimeout);
     const token = this._readToken(req, query, request);
-    const { authenticate, clockSkew } = this._server;
-    const user = checkUser(await decide(deadline, () => authenticate(token, req)), clockSkew);
+    const { authenticate, issuers } = this._server;
+    const user = checkUser(await decide(deadline, () => authenticate(token, req)), issuers);
+    const owner = issuers.ownerOf(user);
     this._checkStillThere(res, request);
     const channels = readChannels(query, this._options);
     if (this._hooks.authorizeChannel !== undefined) {
@@ -165,13 +167,13 @@ class Endpoint {
     }
     await deadline.limit(drained(req));
     this._checkStillThere(res, request);
-    return { user, channels };
+    return { user, owner, channels };
   }
 
   _readToken(req, query, request) {
     // Until one is found the challenge of a failure has no error code.
     request.hadToken = req.headers.authorization !== undefined || (this._options.queryToken && query.has('token'));
-    const token = readToken(req, query, this._options);
+    const token = readToken(req, query, this._options, (reason) => this._server.stats.refuse(reason));
     if (token === undefined) {
       request.hadToken = false;
       if (this._options.requireToken) throw httpError('ERR_SSE_UNAUTHORIZED');
@@ -215,18 +217,19 @@ class Endpoint {
   }
 
   /** When the subscription is to end by itself, and why; undefined: it is not. */
-  _endOf({ exp }) {
+  _endOf(user) {
+    const { exp } = user;
     const { enforceTokenExpiry, maxConnectionAge } = this._options;
     // Each a little earlier, by chance: those who came together do not leave together.
     const aged = Date.now() + maxConnectionAge * (1 - MAX_AGE_JITTER * Math.random());
-    const expired = enforceTokenExpiry && exp !== undefined ? (exp + this._server.clockSkew) * 1000 : Infinity;
+    const expired = enforceTokenExpiry && exp !== undefined ? (exp + this._server.issuers.skewOf(user)) * 1000 : Infinity;
     const at = Math.min(aged, expired);
     if (at === Infinity) return undefined;
     return { at, reason: at === expired ? 'token_expired' : 'max_age' };
   }
 
-  _attach(request, res, fd, { user, channels, cursor }) {
-    const keys = [SCOPE.user, '', user.sub];
+  _attach(request, res, fd, { user, owner, channels, cursor }) {
+    const keys = [SCOPE.user, owner, user.sub];
     for (const channel of channels) keys.push(SCOPE.channel, '', channel);
     const subscription = {
       keys,

@@ -12,7 +12,8 @@ const diagnostics = require('node:diagnostics_channel');
 const { httpError } = require('./errors');
 
 /**
- * Publishes { event: 'loaded', usable, skipped, private } and { event: 'failed', error, failures }.
+ * Publishes { event: 'loaded', issuer, usable, skipped, private } and
+ * { event: 'failed', issuer, error, failures }.
  */
 const channel = diagnostics.channel('native-sse:jwks');
 
@@ -68,6 +69,7 @@ function describe({ message, cause }) {
  */
 class JwksClient {
   #url;
+  #issuer;
   #limits;
   #load;
   #now;
@@ -95,7 +97,7 @@ class JwksClient {
 
   /**
    * Starts to fetch at once, without anyone having to wait; never throws for the network.
-   * @param {{ url: string, maxAge: number, cooldown: number, backoff: number, timeout: number,
+   * @param {{ url: string, issuer: string, maxAge: number, cooldown: number, backoff: number, timeout: number,
    *   staleIfError: number }} settings milliseconds, checked
    * @param {object} parts
    * @param {(body: Buffer) => { set?: object, reason?: string, usable?: number, skipped?: number,
@@ -107,6 +109,7 @@ class JwksClient {
    */
   constructor(settings, parts) {
     this.#url = settings.url;
+    this.#issuer = settings.issuer;
     this.#limits = settings;
     this.#load = parts.load;
     this.#now = parts.now ?? (() => performance.now());
@@ -252,7 +255,7 @@ class JwksClient {
     }
     if (channel.hasSubscribers) {
       const { usable, skipped } = loaded;
-      channel.publish({ event: 'loaded', usable, skipped, private: loaded.private });
+      channel.publish({ event: 'loaded', issuer: this.#issuer, usable, skipped, private: loaded.private });
     }
     return true;
   }
@@ -269,7 +272,7 @@ class JwksClient {
     this.#warn('refresh', 'SSE_JWKS_UNAVAILABLE', `cannot be fetched (${describe(error)}); `
       + `${this.#set ? 'the keys at hand are used meanwhile' : 'nobody can be authenticated'}`);
     if (channel.hasSubscribers) {
-      channel.publish({ event: 'failed', error, failures: this.#failures });
+      channel.publish({ event: 'failed', issuer: this.#issuer, error, failures: this.#failures });
     }
     return false;
   }

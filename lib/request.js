@@ -31,9 +31,10 @@ function countHeader(req, name) {
 /**
  * The access token, or undefined when none is presented. A header wins; the
  * query token is then neither read nor checked.
+ * @param {(reason: string) => void} onRefused told where the reason has a name
  * @throws 401 for a credential that is presented but unusable
  */
-function readToken(req, query, { queryToken, maxTokenBytes }) {
+function readToken(req, query, { queryToken, maxTokenBytes }, onRefused) {
   const header = req.headers.authorization;
   let token;
   if (header !== undefined) {
@@ -44,7 +45,10 @@ function readToken(req, query, { queryToken, maxTokenBytes }) {
     if (tokens.length > 1) throw httpError('ERR_SSE_UNAUTHORIZED');
     if (tokens.length === 1 && tokens[0] !== '') [token] = tokens;
   }
-  if (token !== undefined && Buffer.byteLength(token) > maxTokenBytes) throw httpError('ERR_SSE_UNAUTHORIZED');
+  if (token !== undefined && Buffer.byteLength(token) > maxTokenBytes) {
+    onRefused('E_TOO_LARGE');
+    throw httpError('ERR_SSE_UNAUTHORIZED');
+  }
   return token;
 }
 

@@ -6,6 +6,7 @@
 const cluster = require('node:cluster');
 const { EventEmitter } = require('node:events');
 
+const { AuthStats } = require('./auth-stats');
 const { createJwksAuthenticator } = require('./authenticator');
 const { ClientsView, clientView } = require('./clients');
 const { closing } = require('./closing');
@@ -14,7 +15,9 @@ const { createError, show } = require('./errors');
 const { SCOPE, checkChannel, checkUserId, checkEvent } = require('./event');
 const { tell } = require('./hooks');
 const { Hub } = require('./hub');
-const { serverOptions, stopOptions } = require('./options');
+const { Issuers } = require('./issuers');
+const { readIssuers } = require('./jwks-options');
+const { checkKnown, serverOptions, stopOptions } = require('./options');
 
 let hasWarnedOfCluster = false;
 
@@ -56,19 +59,33 @@ function errorReporter(emitter) {
   });
 }
 
-/** The default authenticator, or the app's own; an own one needs no `jwks`. */
-function authenticatorOf(options) {
+/**
+ * The default authenticator, or the app's own. An own one needs no `jwks`; an array of it says which
+ * issuers its users may have.
+ */
+function authenticatorOf(options, stats) {
   const own = options.hooks.authenticateSubscriber;
   if (own !== undefined) {
-    return { authenticate: own, clockSkew: 0, ready: () => Promise.resolve(), close: () => {} };
+    const named = Array.isArray(options.jwks) ? readIssuers(options.jwks) : [];
+    const issuers = new Issuers(named.map(({ issuer }) => ({ issuer, clockSkew: 0 })));
+    return { authenticate: own, issuers, ready: () => Promise.resolve(), close: () => {} };
   }
-  const byJwks = createJwksAuthenticator(options.jwks, { maxTokenBytes: options.maxTokenBytes });
+  const byJwks = createJwksAuthenticator(options.jwks, { maxTokenBytes: options.maxTokenBytes, stats });
   return {
     authenticate: (token) => byJwks(token),
-    clockSkew: byJwks.clockSkew,
+    issuers: new Issuers(byJwks.issuers),
     ready: () => byJwks.ready(),
     close: () => byJwks.close(),
   };
+}
+
+/** The third argument of publishToUser and disconnectUser. */
+function checkUserOptions(given, where) {
+  if (given === null || typeof given !== 'object' || Array.isArray(given)) {
+    throw createError('ERR_SSE_INVALID_ARG', `The options of ${where} must be an object, not ${show(given)}.`);
+  }
+  checkKnown(given, ['issuer'], where);
+  return given;
 }
 
 /** The Express router, made when first asked for: `handler` alone needs no Express. */
@@ -104,7 +121,9 @@ function createSseServer(given) {
   const options = serverOptions(given);
   const emitter = new EventEmitter();
   const onError = errorReporter(emitter);
-  const authenticator = authenticatorOf(options);
+  const stats = new AuthStats();
+  const authenticator = authenticatorOf(options, stats);
+  const { issuers } = authenticator;
   warnOfCluster();
 
   const hub = new Hub(options, {
@@ -116,7 +135,8 @@ function createSseServer(given) {
   const clients = new ClientsView(hub);
   const endpoint = new Endpoint(hub, options, {
     authenticate: authenticator.authenticate,
-    clockSkew: authenticator.clockSkew,
+    issuers,
+    stats,
     clientOf: (id) => clients.get(id),
     onError,
   });
@@ -126,13 +146,13 @@ function createSseServer(given) {
   let router;
 
   /** Publishes what was checked; the promise is the caller's to ignore. */
-  function send(event, scope, name) {
+  function send(event, key) {
     if (hub.isStopped) {
       const stopped = Promise.reject(createError('ERR_SSE_STOPPED', 'The server was stopped; nothing was published.', Error));
       stopped.catch(() => {});
       return stopped;
     }
-    return Promise.resolve(hub.publish(event.type, event.json, [scope, '', name]));
+    return Promise.resolve(hub.publish(event.type, event.json, key));
   }
 
   return {
@@ -144,11 +164,12 @@ function createSseServer(given) {
     clients,
     publish(channel, event) {
       checkChannel(channel, options.maxChannelNameLength);
-      return send(checkEvent(event, options.maxEventBytes), SCOPE.channel, channel);
+      return send(checkEvent(event, options.maxEventBytes), [SCOPE.channel, '', channel]);
     },
-    publishToUser(userId, event) {
+    publishToUser(userId, event, more = {}) {
       checkUserId(userId);
-      return send(checkEvent(event, options.maxEventBytes), SCOPE.user, userId);
+      const owner = issuers.named(checkUserOptions(more, 'publishToUser').issuer);
+      return send(checkEvent(event, options.maxEventBytes), [SCOPE.user, owner, userId]);
     },
     disconnect(clientId) {
       if (typeof clientId !== 'string') {
@@ -157,15 +178,16 @@ function createSseServer(given) {
       const client = hub.describe(clientId);
       return client !== undefined && hub.detach(client.handle, 'server');
     },
-    disconnectUser(userId, reason = 'server') {
+    disconnectUser(userId, reason = 'server', more = {}) {
       checkUserId(userId);
+      const owner = issuers.named(checkUserOptions(more, 'disconnectUser').issuer);
       if (typeof reason !== 'string' || reason === '') {
         throw createError('ERR_SSE_INVALID_ARG', `reason must be a string that says something, not ${show(reason)}.`);
       }
-      return hub.detachUser('', userId, Buffer.from(closing(reason, false)));
+      return hub.detachUser(owner, userId, Buffer.from(closing(reason, false)));
     },
     cursor: () => hub.newest,
-    stats: () => hub.stats(),
+    stats: () => ({ ...hub.stats(), auth: stats.snapshot() }),
     ready: () => authenticator.ready(),
     stop(given) {
       const { drainMs } = stopOptions(given);

@@ -8,6 +8,7 @@
 #include <node_api.h>
 
 #include "hub/mem.h"
+#include "jose/jose_mem.h"
 #include "jose/verify.h"
 #include "napi/env.h"
 #include "napi/event_port.h"
@@ -235,26 +236,87 @@ static napi_value js_claims_text(napi_env env, napi_callback_info info) {
   return result;
 }
 
-/* tokenIssuer(token) -> index of its issuer in the config's `issuers` */
-static napi_value js_token_issuer(napi_env env, napi_callback_info info) {
-  napi_value argv[1] = {NULL};
+/* peekIssuer(text, maxBytes) -> the `iss` of a token whose payload can be read,
+ * else ''. It has been checked for nothing: it says which config to parse by. */
+static napi_value js_peek_issuer(napi_env env, napi_callback_info info) {
+  napi_value argv[2] = {NULL};
+  napi_value result = NULL;
+  char *text = NULL;
+  char *issuer = NULL;
+  size_t len = 0;
+  size_t issuer_len = 0;
+  uint32_t max = 0;
+  sse_jose_reason_t reason = SSE_JOSE_E_TOO_LARGE;
+  napi_status status;
+  if (!sse_jose_args(env, info, 2, argv, NULL)) return NULL;
+  NAPI_TRY(env, napi_get_value_uint32(env, argv[1], &max));
+  NAPI_TRY(env, napi_get_value_string_utf8(env, argv[0], NULL, 0, &len));
+  if (len <= max) {
+    if (!sse_napi_string(env, argv[0], &text, &len)) return NULL;
+    reason = sse_token_peek_issuer(text, len, max, &issuer, &issuer_len);
+    sse_free(text);
+  }
+  /* Says nothing about the token, so it must not become a refusal of it. */
+  if (reason == SSE_JOSE_E_OOM) return sse_napi_throw(env, "ERR_SSE_INTERNAL", "out of memory");
+  status = napi_create_string_utf8(env, issuer ? issuer : "", issuer_len, &result);
+  sse_jose_free(issuer);
+  NAPI_TRY(env, status);
+  return result;
+}
+
+/* thumbprint(token, set) -> of the key for the token, in hex; '' without one */
+static napi_value js_thumbprint(napi_env env, napi_callback_info info) {
+  static const char digits[] = "0123456789abcdef";
+  napi_value argv[2] = {NULL};
   napi_value result = NULL;
   sse_token_t *token = NULL;
-  if (!sse_jose_args(env, info, 1, argv, NULL)) return NULL;
+  sse_jwks_t *jwks = NULL;
+  const sse_jwk_t *key = NULL;
+  char hex[2 * SSE_THUMBPRINT_SIZE];
+  size_t len = 0;
+  if (!sse_jose_args(env, info, 2, argv, NULL)) return NULL;
   if (!sse_jose_unwrap(env, argv[0], SSE_JOSE_TOKEN, (void **)&token)) return NULL;
-  NAPI_TRY(env, napi_create_uint32(env, (uint32_t)sse_token_issuer(token), &result));
+  if (!sse_jose_unwrap(env, argv[1], SSE_JOSE_JWKS, (void **)&jwks)) return NULL;
+  if (sse_token_select(token, jwks, &key) == SSE_JOSE_OK) {
+    const uint8_t *bytes = sse_jwk_thumbprint(key);
+    for (size_t i = 0; i < SSE_THUMBPRINT_SIZE; i++) {
+      hex[len++] = digits[bytes[i] >> 4];
+      hex[len++] = digits[bytes[i] & 15];
+    }
+  }
+  NAPI_TRY(env, napi_create_string_utf8(env, hex, len, &result));
   return result;
+}
+
+/* The names of all reasons, 'OK' first. */
+static napi_value reason_names(napi_env env) {
+  napi_value list = NULL;
+  napi_value name = NULL;
+  NAPI_TRY(env, napi_create_array_with_length(env, SSE_JOSE_REASON_COUNT, &list));
+  for (uint32_t i = 0; i < SSE_JOSE_REASON_COUNT; i++) {
+    name = sse_jose_reason_value(env, (sse_jose_reason_t)i);
+    if (!name) return NULL;
+    NAPI_TRY(env, napi_set_element(env, list, i, name));
+  }
+  return list;
 }
 
 napi_status sse_jose_binding_init(napi_env env, napi_value exports, sse_env_t *self) {
   static const sse_napi_method_t methods[] = {
-      {"createConfig", js_create_config}, {"loadJwks", js_load_jwks},
-      {"parseToken", js_parse_token},     {"recheck", js_recheck},
-      {"selectKey", js_select_key},       {"tokenIssuer", js_token_issuer},
-      {"claimsText", js_claims_text},     {"verify", js_verify},
+      {"createConfig", js_create_config},
+      {"loadJwks", js_load_jwks},
+      {"parseToken", js_parse_token},
+      {"recheck", js_recheck},
+      {"selectKey", js_select_key},
+      {"peekIssuer", js_peek_issuer},
+      {"claimsText", js_claims_text},
+      {"thumbprint", js_thumbprint},
+      {"verify", js_verify},
   };
   napi_value jose = NULL;
-  napi_status status = napi_create_object(env, &jose);
+  napi_value reasons = reason_names(env);
+  napi_status status = reasons ? napi_create_object(env, &jose) : napi_generic_failure;
+  if (status == napi_ok) status = napi_set_named_property(env, jose, "reasons", reasons);
   if (status != napi_ok) return status;
   status = sse_napi_define(env, jose, methods, sizeof methods / sizeof *methods, self);
   if (status != napi_ok) return status;
