@@ -10,7 +10,7 @@ const { SCOPE, MAX_USER_ID_BYTES, nameFault } = require('./event');
 const { take, isTaken, isCandidate, writeHead, letGo, drained, isHttp2, HEADERS } = require('./handover');
 const { Deadline, decide, tell } = require('./hooks');
 const { pace } = require('./pace');
-const { queryOf, readToken, readChannels, readCursor } = require('./request');
+const { takeQuery, readToken, readChannels, readCursor } = require('./request');
 
 /** The part of maxConnectionAge that is left to chance. */
 const MAX_AGE_JITTER = 0.2;
@@ -120,6 +120,8 @@ class Endpoint {
   }
 
   async _subscribe(req, res, request) {
+    // First of all, so that no refusal is logged with a token either.
+    const query = takeQuery(req);
     if (req.method !== 'GET' && req.method !== 'HEAD') {
       throw Object.assign(httpError('ERR_SSE_METHOD_NOT_ALLOWED'), { allow: 'GET, HEAD' });
     }
@@ -129,7 +131,6 @@ class Endpoint {
     if (this._hub.isStopping) throw httpError('ERR_SSE_STOPPING', { retryAfter: RETRY_AFTER });
     request.handle = this._hub.reserve();
     if (request.handle === 0) throw httpError('ERR_SSE_FULL', { retryAfter: RETRY_AFTER });
-    const query = queryOf(req);
     // What is published from here on reaches the client, by replay if need be.
     const cursor = readCursor(req, query, this._hub.newest);
     const turn = pace.enter();

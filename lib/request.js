@@ -2,7 +2,7 @@
 
 // request.js - reads what a subscribe request asks for: token, channels and
 // cursor. A request is a peer's: every fault is an HTTP error, nothing throws
-// anything else.
+// anything else. What it says of a token is taken out of its URL.
 
 const { httpError } = require('./errors');
 const { nameFault } = require('./event');
@@ -13,10 +13,47 @@ const CURSOR = Object.freeze({ none: 0, id: 1, bad: 2 });
 const EVENT_ID = /^(?:0|[1-9]\d{0,15})$/;
 const BEARER = /^bearer +(\S.*)$/i;
 
-/** @param {import('node:http').IncomingMessage} req */
-function queryOf(req) {
+const REDACTED = 'token=redacted';
+
+/** The parser that reads tokens decides what is one: `%74oken=` too. A second `?` is part of a name but at the start. */
+const isToken = (part, i) => new URLSearchParams(i === 0 ? part : `&${part}`).has('token');
+
+/**
+ * A URL with every query token replaced, and everything else as it was.
+ * @param {string} url
+ */
+function redact(url) {
+  const at = url.indexOf('?') + 1;
+  if (at === 0) return url;
+  const parts = url.slice(at).split('&');
+  return url.slice(0, at) + parts.map((part, i) => (isToken(part, i) ? REDACTED : part)).join('&');
+}
+
+/** Replaces tokens wherever the request keeps its URL, so that whoever logs it from now on logs none. */
+function redactRequest(req) {
+  req.url = redact(req.url);
+  if (typeof req.originalUrl === 'string') req.originalUrl = redact(req.originalUrl);
+  // parseurl, which Express uses, keeps what it has parsed.
+  for (const name of ['_parsedUrl', '_parsedOriginalUrl']) if (req[name] != null) req[name] = undefined;
+  // Express 4 and others have parsed the query already; Express 5 does when it is asked.
+  if (Object.hasOwn(req, 'query') && req.query?.token !== undefined) req.query.token = 'redacted';
+  // HTTP/2 has the URL among the headers, which loggers print.
+  if (req.headers?.[':path'] === undefined) return;
+  req.headers[':path'] = redact(req.headers[':path']);
+  for (let i = 0; i < req.rawHeaders.length; i += 2) {
+    if (req.rawHeaders[i] === ':path') req.rawHeaders[i + 1] = redact(req.rawHeaders[i + 1]);
+  }
+}
+
+/**
+ * The query of a request, whose URL is without tokens from here on.
+ * @param {import('node:http').IncomingMessage} req
+ */
+function takeQuery(req) {
   const at = req.url.indexOf('?');
-  return new URLSearchParams(at === -1 ? '' : req.url.slice(at + 1));
+  const query = new URLSearchParams(at === -1 ? '' : req.url.slice(at + 1));
+  if (query.has('token')) redactRequest(req);
+  return query;
 }
 
 /** Node keeps only the first of several; HTTP/2 has no headersDistinct: count. */
@@ -79,4 +116,4 @@ function readCursor(req, query, newest) {
   return { kind: CURSOR.id, id: Number(text) };
 }
 
-module.exports = { CURSOR, queryOf, readToken, readChannels, readCursor };
+module.exports = { CURSOR, takeQuery, readToken, readChannels, readCursor };
