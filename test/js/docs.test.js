@@ -10,7 +10,7 @@ const path = require('node:path');
 const native = require('../..');
 const binding = require('../../lib/binding');
 const { CODES, HTTP } = require('../../lib/errors');
-const { readJwksOptions } = require('../../lib/jwks-options');
+const { readIssuers } = require('../../lib/jwks-options');
 const { serverOptions } = require('../../lib/options');
 const { ROOT, documents, read, fences } = require('./helpers/snippets');
 
@@ -127,9 +127,9 @@ function serverDefaults() {
 
 function jwksDefaults() {
   const needed = { url: 'https://id.example.com/', issuer: 'https://id.example.com/', audience: 'api' };
-  const options = { allowInsecureUrl: false, ...readJwksOptions(needed) };
+  const options = { allowInsecureUrl: false, ...readIssuers(needed)[0] };
   const found = new Map();
-  for (const name of known({ '?': 1 }, readJwksOptions)) if (!(name in needed)) found.set(name, options[name]);
+  for (const name of known({ '?': 1 }, readIssuers)) if (!(name in needed)) found.set(name, options[name]);
   return found;
 }
 
@@ -153,7 +153,7 @@ describe('documentation', () => {
       for (const [name, value] of jwksDefaults()) {
         assert.equal(listed.get(name), written(value), `the default of ${name} in README.md`);
       }
-      assert.deepEqual(sorted(listed.keys()), sorted(known({ '?': 1 }, readJwksOptions)));
+      assert.deepEqual(sorted(listed.keys()), sorted(known({ '?': 1 }, readIssuers)));
       const variables = ['url', 'issuer', 'audience'].map((name) => listed.get(name));
       assert.deepEqual(variables, ['JWKS_URL', 'JWT_ISSUER', 'JWT_AUDIENCE']);
     });
@@ -173,7 +173,7 @@ describe('documentation', () => {
       const names = [...typed.keys()].filter((name) => !name.startsWith('history.'));
       assert.deepEqual(sorted(names), sorted(known({ '?': 1 })));
       assert.deepEqual(sorted(members('HistoryOptions').keys()), sorted(known({ history: { '?': 1 } })));
-      assert.deepEqual(sorted(jwks.keys()), sorted(known({ '?': 1 }, readJwksOptions)));
+      assert.deepEqual(sorted(jwks.keys()), sorted(known({ '?': 1 }, readIssuers)));
     });
 
     it('has every hook', () => {

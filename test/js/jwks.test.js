@@ -11,6 +11,7 @@ const { FakeTime, serveKeys } = require('./helpers/idp');
 
 const SETTINGS = {
   url: 'http://127.0.0.1:1/jwks.json',
+  issuer: 'https://idp.example',
   maxAge: 600_000,
   cooldown: 30_000,
   backoff: 1000,
@@ -266,7 +267,8 @@ describe('JwksClient: failures', () => {
     assert.strictEqual(seen[0].event, 'failed');
     assert.strictEqual(seen[0].failures, 1);
     assert.match(seen[0].error.message, /E_JSON/);
-    assert.deepStrictEqual(seen[1], { event: 'loaded', usable: 1, skipped: 0, private: 0 });
+    assert.strictEqual(seen[0].issuer, SETTINGS.issuer);
+    assert.deepStrictEqual(seen[1], { event: 'loaded', issuer: SETTINGS.issuer, usable: 1, skipped: 0, private: 0 });
   });
 
   it('warns once an outage, and of a published private key', async () => {
