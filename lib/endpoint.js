@@ -184,7 +184,9 @@ class Endpoint {
 
   _checkStillThere(res, { isGone, wire }) {
     // 'close' comes some ticks after the end, and never to who listens too late.
-    if (isGone || wire?.destroyed || wire?.errored || wire?.writableEnded) throw GONE;
+    if (isGone || wire?.destroyed || wire?.errored) throw GONE;
+    // Node ends the HTTP/2 stream of a HEAD itself.
+    if (wire?.writableEnded && wire !== res.stream) throw GONE;
     // A middleware with a time limit may have answered meanwhile.
     if (res.destroyed || res.writableEnded) throw GONE;
     if (this._hub.isStopping) throw httpError('ERR_SSE_STOPPING', { retryAfter: RETRY_AFTER });
