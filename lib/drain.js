@@ -60,7 +60,8 @@ class Drain {
     const left = Math.max(0, this._endsAt - performance.now());
     const untold = this._clients.handles().filter((handle) => !this._told.has(handle));
     const waves = Math.max(1, Math.ceil(left / WAVE_MS));
-    for (const handle of untold.slice(0, Math.ceil(untold.length / waves))) {
+    const count = Math.ceil(untold.length / waves);
+    for (const handle of untold.slice(0, count)) {
       this._told.add(handle);
       this._clients.end(handle, drawRetry(left, this._spread));
     }
@@ -68,7 +69,9 @@ class Drain {
     // What was ended may have shortened the time, or been the last of all.
     if (this._isDone) return;
     clearTimeout(this._timer);
-    this._timer = setTimeout(() => this._wave(), Math.min(WAVE_MS, left));
+    // A few clients have no wave each: they get longer pauses.
+    const pause = Math.max(WAVE_MS, left / (untold.length - count + 1));
+    this._timer = setTimeout(() => this._wave(), Math.min(pause, left));
     this.check();
   }
 }
