@@ -428,6 +428,62 @@ for (const [transport, kind] of [['auto', 'mock'], ['stream', 'mock'], ['stream'
       for (const client of others) await stage.assertEnded(client, 'shutdown');
     });
 
+    it('drains from write, publishes from the write of its last words, and stops the drain from end', async () => {
+      const stage = await start();
+      const before = await stage.witnesses(20);
+      let drained;
+      let stopped;
+      const sink = await stage.sink((text) => {
+        if (isEvent(text)) drained ??= stage.sse.stop({ drainMs: 600_000 });
+        if (text.includes('event: closing')) stage.publish('from the last words');
+      }, () => {
+        stopped ??= stage.sse.stop();
+      });
+      const after = await stage.witnesses(20);
+      stage.publish('the last for the first');
+      await waitFor(() => drained !== undefined);
+      assert.ok(stage.sse.clients.size >= 40);
+      stage.publish('for those who are left');
+      stage.sse.disconnect(sink.hello.clientId);
+      await waitFor(() => stopped !== undefined);
+      await Promise.all([drained, stopped]);
+      assert.equal(stage.told.length, 82);
+      const expected = ['the last for the first', 'for those who are left'];
+      for (const client of [...before, ...after]) {
+        await waitFor(() => client.isClosed);
+        await stage.assertEnded(client, 'shutdown');
+        const seen = client.published.map(({ data }) => JSON.parse(data));
+        assert.deepEqual(seen, expected.slice(0, seen.length));
+        assert.equal(client.events.filter(({ type }) => type === 'closing').length, 1);
+      }
+      await assert.rejects(stage.sse.publish('a', { type: 't', data: 1 }), { code: 'ERR_SSE_STOPPED' });
+    });
+
+    it('publishes and disconnects another from the write of its last words, in every wave of a drain', async () => {
+      const stage = await start();
+      let extra = 0;
+      const sinks = [];
+      for (let i = 0; i < 6; i++) {
+        sinks.push(await stage.sink((text) => {
+          if (!text.includes('event: closing')) return;
+          extra++;
+          stage.publish(`last words ${i}`);
+          stage.sse.disconnect(sinks.at(-1).hello.clientId);
+        }));
+      }
+      const others = await stage.witnesses(6);
+      await stage.sse.stop({ drainMs: 500 });
+      await waitFor(() => others.every(({ isClosed }) => isClosed));
+      assert.ok(extra >= 5);
+      assert.equal(stage.told.length, 24);
+      for (const client of others) {
+        await stage.assertEnded(client, 'shutdown');
+        const seen = client.published.map(({ id }) => Number(id));
+        assert.deepEqual(seen, stage.ids.slice(0, seen.length));
+      }
+      await stage.assertEnded(sinks.at(-1), 'server');
+    });
+
     it('throws from end', async () => {
       const stage = await start();
       const others = await stage.witnesses();
