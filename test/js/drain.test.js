@@ -6,6 +6,7 @@
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 
+const { Drain } = require('../../lib/drain');
 const { TRANSPORTS, startServer, cleanUp, adopt } = require('./helpers/app');
 const { connect } = require('./helpers/client');
 const { startDrainChild, endDrainChildren } = require('./helpers/drain');
@@ -380,3 +381,14 @@ for (const transport of TRANSPORTS) {
     });
   });
 }
+
+describe('the waves of a drain', () => {
+  it('tell each client once, although none of them leaves', async () => {
+    const told = [];
+    const handles = Array.from({ length: 25 }, (_, i) => i + 1);
+    await new Promise((done) => {
+      new Drain({ handles: () => handles, isEmpty: () => false, end: (handle) => told.push(handle), done }).within(500);
+    });
+    assert.deepEqual(told, handles);
+  });
+});
