@@ -25,6 +25,23 @@ const BACKOFF_FACTOR = 30;
 const MAX_TIMER = 2 ** 31 - 1;
 
 /**
+ * @param {ReadableStreamDefaultReader<Uint8Array>} reader
+ * @returns {Promise<Buffer>}
+ */
+async function readAll(reader) {
+  const chunks = [];
+  let size = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return Buffer.concat(chunks, size);
+    // Counted after decompression: a few kilobytes on the wire can be gigabytes here.
+    size += value.byteLength;
+    if (size > MAX_BYTES) throw new Error(`the answer is larger than ${MAX_BYTES} bytes`);
+    chunks.push(value);
+  }
+}
+
+/**
  * The body of a 200 answer.
  * @param {typeof fetch} fetchImpl
  * @param {string} url
@@ -32,26 +49,31 @@ const MAX_TIMER = 2 ** 31 - 1;
  * @returns {Promise<Buffer>}
  */
 async function download(fetchImpl, url, controller) {
-  try {
+  const { signal } = controller;
+  let reader;
+  // Not left to fetch alone: when garbage is collected while a body is being read, Node's forgets
+  // the signal, and the answer may then take for ever.
+  const aborted = new Promise((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason));
+  });
+  const work = async () => {
     const response = await fetchImpl(url, {
       headers: { accept: 'application/json, application/jwk-set+json' },
       // A redirect would move the trust to a host that nobody configured.
       redirect: 'error',
-      signal: controller.signal,
+      signal,
     });
+    reader = response.body?.getReader();
+    if (signal.aborted) reader?.cancel().catch(() => {}); // too late
     if (response.status !== 200) throw new Error(`the answer has status ${response.status}`);
-    const chunks = [];
-    let size = 0;
-    // Counted after decompression: a few kilobytes on the wire can be gigabytes here.
-    for await (const chunk of response.body ?? []) {
-      size += chunk.byteLength;
-      if (size > MAX_BYTES) throw new Error(`the answer is larger than ${MAX_BYTES} bytes`);
-      chunks.push(chunk);
-    }
-    return Buffer.concat(chunks, size);
+    return reader === undefined ? Buffer.alloc(0) : readAll(reader);
+  };
+  try {
+    return await Promise.race([work(), aborted]);
   } finally {
     // A body that was not read to its end must not keep a socket.
     controller.abort();
+    reader?.cancel().catch(() => {});
   }
 }
 
