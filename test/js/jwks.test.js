@@ -8,6 +8,7 @@ const diagnostics = require('node:diagnostics_channel');
 const zlib = require('node:zlib');
 const { JwksClient } = require('../../lib/jwks');
 const { FakeTime, serveKeys } = require('./helpers/idp');
+const { waitFor } = require('./helpers/wait');
 
 const SETTINGS = {
   url: 'http://127.0.0.1:1/jwks.json',
@@ -419,6 +420,30 @@ describe('JwksClient: over HTTP', () => {
       const timer = setInterval(() => res.write(' '), 10);
       res.on('close', () => clearInterval(timer));
     }, /no whole answer in 100 ms/, { timeout: 100 });
+  });
+
+  it('gives up on it although garbage is collected meanwhile', async () => {
+    let open = 0;
+    const drip = (req, res) => {
+      open += 1;
+      const timer = setInterval(() => res.write(' '), 5);
+      res.on('close', () => {
+        open -= 1;
+        clearInterval(timer);
+      });
+      // Now that its body is being read: fetch may hold its signal by a weak reference only.
+      setTimeout(() => {
+        globalThis.gc();
+        setImmediate(globalThis.gc);
+      }, 50);
+    };
+    for (let i = 0; i < 3; i++) {
+      await failsThenRecovers(drip, /no whole answer in 100 ms/, { timeout: 100 });
+      await waitFor(() => open === 0, 'the connection to be let go');
+      client.close();
+      await idp.close();
+    }
+    await start([]);
   });
 
   it('gives up on an answer that never comes', async () => {
