@@ -4,48 +4,18 @@
 // order of refusals is the design's: 503, 401, 400, 403, 429. A slot that was
 // reserved is freed on every path that does not end in a client.
 
-const { closing, RETRY_AFTER } = require('./closing');
-const { createError, httpError, isHttpError } = require('./errors');
+const { RETRY_AFTER } = require('./closing');
+const { httpError, isHttpError } = require('./errors');
 const { SCOPE, MAX_USER_ID_BYTES, nameFault } = require('./event');
-const { take, isTaken, isCandidate, writeHead, letGo, drained, isHttp2, HEADERS } = require('./handover');
+const { isTaken, drained } = require('./handover');
 const { Deadline, decide, tell } = require('./hooks');
 const { pace } = require('./pace');
+const { refuse, refuseSoftly, setStreamHead } = require('./refusal');
 const { takeQuery, readToken, readChannels, readCursor } = require('./request');
-
-/** The part of maxConnectionAge that is left to chance. */
-const MAX_AGE_JITTER = 0.2;
+const { openSubscription, drawMaxAge } = require('./subscription');
 
 /** The peer went away while we were busy: nothing is answered, nobody is told. */
 const GONE = Symbol('gone');
-
-/** Refuses with a JSON body that says what, never why. */
-function refuse(res, error, challenge) {
-  if (res.headersSent || res.writableEnded) {
-    res.destroy?.();
-    return;
-  }
-  const { status, code } = error;
-  res.statusCode = status;
-  res.setHeader('Content-Type', 'application/json; charset=utf-8');
-  res.setHeader('Cache-Control', 'no-store');
-  if (error.retryAfter !== undefined) res.setHeader('Retry-After', String(Math.ceil(error.retryAfter)));
-  if (error.allow !== undefined) res.setHeader('Allow', error.allow);
-  if (challenge !== undefined) res.setHeader('WWW-Authenticate', challenge);
-  res.end(JSON.stringify({ error: code, message: error.message }));
-}
-
-/** The head of a stream that ends with this very answer: nothing is handed over. */
-function setStreamHead(req, res) {
-  res.statusCode = 200;
-  for (const [name, value] of Object.entries(HEADERS)) res.setHeader(name, value);
-  if (!isHttp2(req, res)) res.setHeader('Connection', 'close');
-}
-
-/** `refusal: 'soft'`: a plain 503 stops an EventSource for good; this makes it come back. */
-function refuseSoftly(req, res, error) {
-  setStreamHead(req, res);
-  res.end(closing('unavailable', true, Math.ceil((error.retryAfter ?? RETRY_AFTER) * 1000)));
-}
 
 /** RFC 6750, section 3: without credentials no error code is given. */
 function challengeOf(error, hadToken) {
@@ -193,61 +163,37 @@ class Endpoint {
   }
 
   /** From here on nothing waits: head, attach, onConnect and letting go are one step. */
-  _open(req, res, request, subscription) {
+  _open(req, res, request, { user, owner, channels, cursor }) {
     // Pipelined behind a subscription: nobody would ever read the answer.
     if (isTaken(req, res)) throw GONE;
-    const { transport } = this._options;
-    const isSocket = transport !== 'stream' && isCandidate(req, res);
-    if (transport === 'socket' && !isSocket) throw httpError('ERR_SSE_TRANSPORT');
-    const fd = writeHead(req, res, isSocket);
-    // A peer that reset its connection meanwhile is found out by that write.
-    this._checkStillThere(res, request);
-    if (transport === 'socket' && fd < 0) {
-      // The head is out: all that is left is to end it, and to say why here.
-      res.destroy();
-      this._server.onError(httpError('ERR_SSE_TRANSPORT'));
-      return;
-    }
-    const { id, isHandedOver } = this._attach(request, res, fd, subscription);
+    const keys = [SCOPE.user, owner, user.sub];
+    for (const channel of channels) keys.push(SCOPE.channel, '', channel);
+    const subscription = {
+      keys,
+      hello: (clientId) => ({ clientId, userId: user.sub, channels }),
+      cursor,
+      end: this._endOf(user),
+      retry: this._options.retry,
+    };
+    const { handle } = request;
+    const check = () => this._checkStillThere(res, request);
+    const { id, finish } = openSubscription(this._hub, { req, res, handle, check }, this._options, subscription);
     request.handle = 0;
-    take(req, res);
     if (this._hooks.onConnect !== undefined) {
       tell(() => this._hooks.onConnect(this._server.clientOf(id), req), this._server.onError);
     }
-    // After the ticks that belong to the write of the head: it has succeeded, and
-    // a destroyed socket would tell its callbacks otherwise.
-    if (isHandedOver) process.nextTick(letGo, res);
+    finish();
   }
 
   /** When the subscription is to end by itself, and why; undefined: it is not. */
   _endOf(user) {
     const { exp } = user;
     const { enforceTokenExpiry, maxConnectionAge } = this._options;
-    // Each a little earlier, by chance: those who came together do not leave together.
-    const aged = Date.now() + maxConnectionAge * (1 - MAX_AGE_JITTER * Math.random());
+    const aged = drawMaxAge(maxConnectionAge);
     const expired = enforceTokenExpiry && exp !== undefined ? (exp + this._server.issuers.skewOf(user)) * 1000 : Infinity;
     const at = Math.min(aged, expired);
     if (at === Infinity) return undefined;
     return { at, reason: at === expired ? 'token_expired' : 'max_age' };
-  }
-
-  _attach(request, res, fd, { user, owner, channels, cursor }) {
-    const keys = [SCOPE.user, owner, user.sub];
-    for (const channel of channels) keys.push(SCOPE.channel, '', channel);
-    const subscription = {
-      keys,
-      hello: { userId: user.sub, channels },
-      cursor,
-      end: this._endOf(user),
-      retry: this._options.retry,
-    };
-    const { handle } = request;
-    let id = fd >= 0 ? this._hub.attach(handle, subscription, { fd }) : null;
-    const isHandedOver = id !== null;
-    // No descriptor left to duplicate: Node's own object still serves.
-    id ??= this._hub.attach(handle, subscription, { res });
-    if (id === null) throw createError('ERR_SSE_INTERNAL', 'The client could not be attached.', Error);
-    return { id, isHandedOver };
   }
 }
 

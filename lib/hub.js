@@ -33,6 +33,9 @@ binding.onEvent('stopped', (number) => hubOf(number)?._onStopped());
 /** Infinity is "none"; the core says 0 for that. */
 const orNone = (value) => (value === Infinity ? 0 : value);
 
+/** How an event is written, as csrc/napi/hub_binding.c numbers it. */
+const FORM = Object.freeze({ named: 0, unnamed: 1, both: 2 });
+
 /** How often one that takes no bytes is looked at, as csrc/hub/limits.h has it. */
 const LOOK_MS = 250;
 
@@ -130,7 +133,8 @@ class Hub {
   /**
    * Turns a reserved slot into a client.
    * @param {number} handle
-   * @param {object} subscription { keys, hello, cursor, end: { at ms since 1970, reason } | undefined, retry }
+   * @param {object} subscription { keys, hello: (id) => data of `connected`, cursor, end: { at ms since 1970, reason }
+   *   | undefined, retry }
    * @param {{ fd: number } | { res: object }} transport
    * @returns {string | null} the client's id; null when the fd could not be duplicated
    */
@@ -150,7 +154,7 @@ class Hub {
       cursor.kind,
       cursor.id,
       // The hub closes the object with what only it knows.
-      JSON.stringify({ clientId: id, ...hello }).slice(0, -1),
+      JSON.stringify(hello(id)).slice(0, -1),
       retry,
     );
     if (rc !== 0) {
@@ -166,10 +170,11 @@ class Hub {
    * @param {string} type
    * @param {string} json
    * @param {(number | string)[]} keys flat: scope, owner, name, …
+   * @param {number} [form] of FORM: under its type, without one, or once each
    * @returns {number} the event id
    */
-  publish(type, json, keys) {
-    return native.publish(this._core, type, json, keys);
+  publish(type, json, keys, form = FORM.named) {
+    return native.publish(this._core, type, json, keys, form);
   }
 
   /**
@@ -332,4 +337,4 @@ class Hub {
   }
 }
 
-module.exports = { Hub };
+module.exports = { Hub, FORM };

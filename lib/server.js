@@ -3,7 +3,6 @@
 // server.js - createSseServer: puts hub, endpoint, authenticator and hooks
 // together and is the whole public surface of a server.
 
-const cluster = require('node:cluster');
 const { EventEmitter } = require('node:events');
 
 const { AuthStats } = require('./auth-stats');
@@ -18,46 +17,7 @@ const { Hub } = require('./hub');
 const { Issuers } = require('./issuers');
 const { readIssuers } = require('./jwks-options');
 const { checkKnown, serverOptions, stopOptions } = require('./options');
-
-let hasWarnedOfCluster = false;
-
-function warnOfCluster() {
-  if (!cluster.isWorker || hasWarnedOfCluster) return;
-  hasWarnedOfCluster = true;
-  process.emitWarning(
-    'createSseServer runs in a cluster worker without a backplane: an event reaches only the clients of the worker ' +
-      'that publishes it, and a client that reconnects may land on another one.',
-    { type: 'SseWarning', code: 'SSE_WARN_CLUSTER' },
-  );
-}
-
-/** What a hook threw may be anything, an object that throws when looked at included. */
-function messageOf(thrown) {
-  try {
-    return String(thrown?.message ?? show(thrown));
-  } catch {
-    return 'something that cannot be shown was thrown';
-  }
-}
-
-/** Errors of hooks go to 'error' listeners; without one to a single warning. */
-function errorReporter(emitter) {
-  let hasWarned = false;
-  const warn = (error) => {
-    if (hasWarned) return;
-    hasWarned = true;
-    process.emitWarning(
-      `A hook failed: ${messageOf(error)}. Listen with server.on('error') to see all of them; this is said once.`,
-      { type: 'SseWarning', code: 'SSE_WARN_HOOK' },
-    );
-  };
-  // A listener that throws is the app's own uncaught exception, outside of ours.
-  // Only then is it known whether there is one: the last may have left.
-  return (error) => process.nextTick(() => {
-    if (emitter.listenerCount('error') > 0) emitter.emit('error', error);
-    else warn(error);
-  });
-}
+const { errorReporter, warnOfCluster } = require('./reporter');
 
 /**
  * The default authenticator, or the app's own. An own one needs no `jwks`; an array of it says which
@@ -120,11 +80,11 @@ function makeRouter(handler, hub) {
 function createSseServer(given) {
   const options = serverOptions(given);
   const emitter = new EventEmitter();
-  const onError = errorReporter(emitter);
+  const onError = errorReporter(emitter, 'A hook failed');
   const stats = new AuthStats();
   const authenticator = authenticatorOf(options, stats);
   const { issuers } = authenticator;
-  warnOfCluster();
+  warnOfCluster('createSseServer');
 
   const hub = new Hub(options, {
     onDisconnect(description, reason, response) {

@@ -13,10 +13,19 @@ sse_frame_t *sse_frame_new(uint64_t id, size_t len) {
   return frame;
 }
 
-sse_frame_t *sse_frame_from_event(const sse_event_t *event) {
-  sse_frame_t *frame = sse_frame_new(event->id, sse_encode_size(event));
-  if (frame != NULL) sse_encode(event, frame->bytes);
+sse_frame_t *sse_frame_from_events(const sse_event_t *events, size_t n) {
+  size_t size = 0, len = 0;
+  for (size_t i = 0; i < n; i++)
+    size += sse_encode_size(&events[i]);
+  sse_frame_t *frame = sse_frame_new(events[0].id, size);
+  if (frame == NULL) return NULL;
+  for (size_t i = 0; i < n; i++)
+    len += sse_encode(&events[i], frame->bytes + len);
   return frame;
+}
+
+sse_frame_t *sse_frame_from_event(const sse_event_t *event) {
+  return sse_frame_from_events(event, 1);
 }
 
 sse_frame_t *sse_frame_from_bytes(uint64_t id, sse_span_t bytes) {

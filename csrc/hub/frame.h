@@ -26,6 +26,10 @@ sse_frame_t *sse_frame_new(uint64_t id, size_t len);
 /* A frame that holds the encoding of `event` (copied). [any] */
 sse_frame_t *sse_frame_from_event(const sse_event_t *event);
 
+/* The encodings of `n` events one after the other, as one frame with the id of
+ * the first. [any] */
+sse_frame_t *sse_frame_from_events(const sse_event_t *events, size_t n);
+
 /* A frame that holds a copy of ready-made stream bytes. [any] */
 sse_frame_t *sse_frame_from_bytes(uint64_t id, sse_span_t bytes);
 

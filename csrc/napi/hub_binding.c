@@ -136,7 +136,18 @@ static napi_value attach(napi_env env, napi_callback_info info) {
   return sse__call_number(env, rc);
 }
 
-/* publish(core, type, data, keys) -> id */
+/* How an event is written: `event:` its type, without that line, or once each
+ * (the one for addEventListener, the other for onmessage). */
+enum { FORM_NAMED, FORM_UNNAMED, FORM_BOTH };
+
+static sse_frame_t *encode(sse_event_t event, uint64_t form) {
+  sse_event_t forms[] = {event, event};
+  forms[1].type = sse_span("", 0);
+  if (form == FORM_BOTH) return sse_frame_from_events(forms, 2);
+  return sse_frame_from_event(&forms[form == FORM_UNNAMED ? 1 : 0]);
+}
+
+/* publish(core, type, data, keys, form) -> id */
 static napi_value publish(napi_env env, napi_callback_info info) {
   sse_call_t call;
   char *type = NULL, *data = NULL;
@@ -148,7 +159,7 @@ static napi_value publish(napi_env env, napi_callback_info info) {
   if (!sse_key_list_read(env, call.argv[3], call.core->seed, &keys)) goto fail_keys;
   sse_event_t event = {sse_core_next_id(call.core), sse_span(type, type_len),
                        sse_span(data, data_len), SSE_NO_RETRY};
-  sse_frame_t *frame = sse_frame_from_event(&event);
+  sse_frame_t *frame = encode(event, sse__call_u64(&call, 4));
   int rc = frame == NULL ? SSE_ENOMEM : sse_core_publish(call.core, frame, keys.keys, keys.n);
   sse_frame_unref(frame);
   sse_key_list_deinit(&keys);
