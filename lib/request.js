@@ -37,9 +37,8 @@ function redactRequest(req) {
   for (const name of ['_parsedUrl', '_parsedOriginalUrl']) if (req[name] != null) req[name] = undefined;
   // Express 4 and others have parsed the query already; Express 5 does when it is asked.
   if (Object.hasOwn(req, 'query') && req.query?.token !== undefined) req.query.token = 'redacted';
-  // HTTP/2 has the URL among the headers, which loggers print.
+  // HTTP/2 has the URL among the headers, which loggers print. `headers` is what `url` is read from.
   if (req.headers?.[':path'] === undefined) return;
-  req.headers[':path'] = redact(req.headers[':path']);
   for (let i = 0; i < req.rawHeaders.length; i += 2) {
     if (req.rawHeaders[i] === ':path') req.rawHeaders[i + 1] = redact(req.rawHeaders[i + 1]);
   }
