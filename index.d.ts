@@ -74,6 +74,8 @@ export interface SseUser {
   readonly sub: string;
   /** Seconds since 1970. Where it is there, a time that is past or no finite number is a 401. */
   readonly exp?: number;
+  /** With several issuers in `jwks` it must be one of them, else it is a 401; the user is then the pair of `iss` and `sub`. */
+  readonly iss?: string;
 }
 
 /** Claims of a verified token, deeply frozen. */
@@ -190,6 +192,11 @@ export interface JwksOptions {
    * @defaultValue 3_600_000
    */
   staleIfError?: number;
+  /**
+   * Tokens whose signature is remembered to be good, 0 to 1,000,000, so that those who reconnect cost no check of it.
+   * All other checks are made each time. @defaultValue 10_000
+   */
+  cacheSize?: number;
   /** Allow `http:` for any host. @defaultValue false */
   allowInsecureUrl?: boolean;
   /** The time in milliseconds since 1970, for tests. @defaultValue undefined (the system's clocks) */
@@ -212,8 +219,12 @@ export interface StopOptions {
 
 /** What {@link SseServerOptions} and {@link SseOpenServerOptions} have in common. */
 export interface SseServerSettings {
-  /** Needed unless `hooks.authenticateSubscriber` is given, or the environment has them. */
-  jwks?: JwksOptions;
+  /**
+   * Needed unless `hooks.authenticateSubscriber` is given, or the environment has them. An array names 1 to 8 issuers,
+   * each with its own `url`, `issuer` and `audience` and nothing from the environment. With several, a user is its
+   * issuer and its `sub`, also for an own `authenticateSubscriber`.
+   */
+  jwks?: JwksOptions | readonly JwksOptions[];
   history?: HistoryOptions;
   /**
    * Milliseconds a client is idle before it gets a comment line; 0: never.
@@ -304,6 +315,55 @@ export interface SseStats {
   };
   /** Ended clients by reason, since the server was made. */
   closed: Record<CloseReason, number>;
+  auth: AuthStats;
+}
+
+/** Why a token was refused. See docs/errors.md. The peer is never told. */
+export type AuthReason =
+  | 'E_TOO_LARGE'
+  | 'E_SEGMENTS'
+  | 'E_B64'
+  | 'E_UTF8'
+  | 'E_JSON'
+  | 'E_DUP'
+  | 'E_NUL'
+  | 'E_DEPTH'
+  | 'E_ALG'
+  | 'E_CRIT'
+  | 'E_TYP'
+  | 'E_KID'
+  | 'E_ISS'
+  | 'E_AUD'
+  | 'E_EXP'
+  | 'E_NBF'
+  | 'E_IAT'
+  | 'E_SUB'
+  | 'E_NOKEY'
+  | 'E_AMBIGUOUS'
+  | 'E_KEY_WEAK'
+  | 'E_SIGLEN'
+  | 'E_SIG'
+  | 'E_OOM';
+
+/**
+ * Tokens that were presented to the default authenticator. With an own one all stay 0, but for
+ * `refused.E_TOO_LARGE`, which goes by `maxTokenBytes`.
+ */
+export interface AuthStats {
+  /** Tokens found good; those that are `cached` among them. */
+  accepted: number;
+  /** Of those, the ones without a signature check of their own. */
+  cached: number;
+  /** Signatures checked, good or not. */
+  signatureChecks: number;
+  /** Every reason is there, at first as 0. */
+  refused: Record<AuthReason, number>;
+}
+
+/** Which user is meant where there are several issuers. */
+export interface UserOptions {
+  /** Needed with several issuers, and one of them. With one issuer it may be left out. */
+  issuer?: string;
 }
 
 /** A request handler that Express's `app.use` takes. */
@@ -331,9 +391,10 @@ export interface SseServer<Events extends EventMap<Events> = AnyEvents> {
    * Sends an event to every connection of a user and keeps it for replay.
    * @param userId `sub` of the user
    * @returns like `publish`
-   * @throws TypeError at once: like `publish`, with `ERR_SSE_INVALID_USER` for the id
+   * @throws TypeError at once: like `publish`, with `ERR_SSE_INVALID_USER` for the id, and for the issuer
+   *   `ERR_SSE_MISSING_OPTION`, `ERR_SSE_INVALID_ARG`
    */
-  publishToUser(userId: string, event: EventOf<Events>): Promise<number>;
+  publishToUser(userId: string, event: EventOf<Events>, options?: UserOptions): Promise<number>;
   /**
    * Ends a client once what is queued for it is written.
    * @returns false when there is no such client
@@ -345,9 +406,9 @@ export interface SseServer<Events extends EventMap<Events> = AnyEvents> {
    * The reason that `onDisconnect` gets is `server`.
    * @param reason for the client, `server` by default
    * @returns how many there were
-   * @throws TypeError `ERR_SSE_INVALID_USER`, `ERR_SSE_INVALID_ARG`
+   * @throws TypeError `ERR_SSE_INVALID_USER`, `ERR_SSE_INVALID_ARG`, `ERR_SSE_MISSING_OPTION`
    */
-  disconnectUser(userId: string, reason?: string): number;
+  disconnectUser(userId: string, reason?: string, options?: UserOptions): number;
   /** The highest event id so far. A page rendered now passes it on as `?lastEventId=`. */
   cursor(): number;
   stats(): SseStats;
@@ -393,7 +454,11 @@ export interface JwksAuthenticator {
   ready(): Promise<void>;
   /** Ends the fetching of keys. A server's own one is closed by `stop()`, one that you made is yours to close. */
   close(): void;
-  /** Seconds, as in the options. */
+  /** What became of the tokens so far, as in `stats().auth` of a server. */
+  stats(): AuthStats;
+  /** In the order of the options. */
+  readonly issuers: readonly { readonly issuer: string; readonly clockSkew: number }[];
+  /** Seconds, as in the options; with several issuers the largest. */
   readonly clockSkew: number;
 }
 
@@ -404,7 +469,7 @@ export interface JwksAuthenticator {
  * @throws TypeError `ERR_SSE_UNKNOWN_OPTION`, `ERR_SSE_MISSING_OPTION`, `ERR_SSE_INVALID_OPTION`
  */
 export function createJwksAuthenticator(
-  jwks?: JwksOptions,
+  jwks?: JwksOptions | readonly JwksOptions[],
   parts?: {
     /** Bytes, 1 to 16,384. Longer tokens are refused. @defaultValue 8192 */
     maxTokenBytes?: number;

@@ -205,6 +205,7 @@ describe('documentation', () => {
         const table = rows(section(README, '### The server')).flatMap(([cell]) => codes(cell));
         assert.deepEqual(sorted(table.map((text) => /^\w+/.exec(text)[0])), sorted(names));
         assert.deepEqual(sorted(members('SseStats').keys()), sorted(Object.keys(server.stats())));
+      assert.deepEqual(sorted(members('AuthStats').keys()), sorted(Object.keys(server.stats().auth)));
       } finally {
         await server.stop();
       }
@@ -247,7 +248,7 @@ describe('documentation', () => {
     it('has every code in README.md, and no other anywhere', () => {
       const all = sorted([...Object.keys(CODES), ...Object.keys(HTTP)]);
       assert.deepEqual(sorted(matches(README, isCode)), all);
-      for (const file of [...documents(), 'index.d.ts']) {
+      for (const file of [...documents(), 'SECURITY.md', 'index.d.ts']) {
         for (const code of matches(read(file), /\b(ERR_SSE_[A-Z_]+)/g)) includes(all, code, file);
       }
       for (const file of [...sources('lib', /\.js$/), ...sources('csrc', /\.[ch]$/)]) {
@@ -261,6 +262,12 @@ describe('documentation', () => {
       assert.ok(used.length > 0);
       assert.deepEqual(sorted(byName(rows(section(ERRORS, '## Warnings'))).keys()), used);
       assert.deepEqual(union('SseWarningCode'), used);
+    });
+
+    it('has every reason for which a token is refused', () => {
+      const reasons = sorted(binding.jose.reasons.filter((name) => name !== 'OK'));
+      assert.deepEqual(sorted(rows(section(ERRORS, '## Why a token was refused')).flatMap(([cell]) => codes(cell))), reasons);
+      assert.deepEqual(union('AuthReason'), reasons);
     });
 
     it('has every close reason', () => {
@@ -297,7 +304,7 @@ describe('documentation', () => {
       assert.ok(exists, `${file}: ${command}`);
       count += 1;
     };
-    for (const file of [...documents(), 'CONTRIBUTING.md']) {
+    for (const file of [...documents(), 'CONTRIBUTING.md', 'SECURITY.md']) {
       const blocks = fences(file).filter(({ language }) => /^(sh|bash|shell|console)$/.test(language));
       for (const command of blocks.flatMap(({ code }) => code.split(/\n|&&/))) check(file, command);
       for (const command of matches(proseOf(read(file)), /`((?:make|npm|node)\s[^`]+)`/g)) check(file, command);
@@ -310,7 +317,7 @@ describe('documentation', () => {
   it('names files that exist', () => {
     const isPath = /`((?:\.ci|bench|csrc|docs|examples|lib|test|tools)\/[\w./-]*)`/g;
     let count = 0;
-    for (const file of [...documents(), 'CONTRIBUTING.md']) {
+    for (const file of [...documents(), 'CONTRIBUTING.md', 'SECURITY.md']) {
       for (const name of matches(proseOf(read(file)), isPath)) {
         assert.ok(fs.existsSync(path.join(ROOT, name)), `${file}: there is no ${name}`);
         count += 1;
@@ -323,7 +330,7 @@ describe('documentation', () => {
     const slug = (heading) => heading.toLowerCase().replace(/[^\w\- ]/g, '').replace(/ /g, '-');
     const slugs = (file) => matches(proseOf(read(file)), /^#+ (.*)$/gm).map(slug);
     let count = 0;
-    for (const file of [...documents(), 'CHANGELOG.md', 'CONTRIBUTING.md']) {
+    for (const file of [...documents(), 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md']) {
       for (const link of matches(read(file), /\]\(([^)\s]+)\)/g)) {
         if (/^[a-z]+:/.test(link)) continue;
         const [target, anchor] = link.split('#');

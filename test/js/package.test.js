@@ -12,7 +12,7 @@ const path = require('node:path');
 const ROOT = path.join(__dirname, '../..');
 
 const ALLOWED = [
-  /^(LICENSE|README\.md|CHANGELOG\.md|package\.json|binding\.gyp|index\.(js|mjs|d\.ts|d\.mts))$/,
+  /^(LICENSE|README\.md|CHANGELOG\.md|SECURITY\.md|package\.json|binding\.gyp|index\.(js|mjs|d\.ts|d\.mts))$/,
   /^lib\/[a-z-]+\.js$/,
   /^csrc\/(hub|io|jose|napi)\/\w+\.[ch]$/,
   /^docs\/[a-z-]+\.md$/,
@@ -62,7 +62,7 @@ describe('the package', () => {
   it('holds what is meant to be in it, and nothing else', () => {
     const names = files();
     for (const name of names) assert.ok(ALLOWED.some((pattern) => pattern.test(name)), `${name} is in the package`);
-    for (const name of ['LICENSE', 'README.md', 'CHANGELOG.md', 'index.d.ts', 'tools/build.js', 'docs/errors.md']) {
+    for (const name of ['LICENSE', 'README.md', 'CHANGELOG.md', 'SECURITY.md', 'index.d.ts', 'tools/build.js', 'docs/errors.md']) {
       assert.ok(names.includes(name), `${name} is not in the package`);
     }
   });

@@ -63,3 +63,16 @@ const warning: SseWarningCode = 'SSE_WARN_CLUSTER';
 const wrong: SseErrorCode = 'ERR_SSE_FORBIDDEN';
 const body: RefusalBody = { error: http, message: 'This channel is not allowed for this user.' };
 void [explain, code, warning, wrong, body];
+
+// Several issuers.
+const several = createJwksAuthenticator([
+  { url: 'https://a.example/jwks.json', issuer: 'https://a.example', audience: 'api', cacheSize: 0 },
+  { url: new URL('https://b.example/jwks.json'), issuer: 'https://b.example', audience: ['api', 'web'] },
+] as const);
+const names: string[] = several.issuers.map(({ issuer }) => issuer);
+const refused: number = several.stats().refused.E_EXP;
+// @ts-expect-error - read-only
+several.issuers[0].issuer = 'https://evil.example';
+// @ts-expect-error - no such reason
+const unknown: number = several.stats().refused.E_OTHER;
+void [names, refused, unknown];

@@ -192,3 +192,14 @@ server.on('close', () => {});
 const ended: Promise<void> = server.stop();
 void ended;
 same<ReturnType<typeof server.ready>, Promise<void>>();
+
+// Several issuers: the user is named with its own.
+const twice = createSseServer({ jwks: [{ issuer: 'https://a.example' }, { issuer: 'https://b.example' }] });
+twice.publishToUser('alice', { type: 'update', data: 1 }, { issuer: 'https://a.example' });
+twice.disconnectUser('alice', undefined, { issuer: 'https://a.example' });
+const cached: number = twice.stats().auth.cached;
+// @ts-expect-error - no such option
+twice.publishToUser('alice', { type: 'update', data: 1 }, { isuer: 'https://a.example' });
+// @ts-expect-error - a string
+twice.disconnectUser('alice', 'bye', { issuer: 1 });
+void cached;
