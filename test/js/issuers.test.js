@@ -97,6 +97,17 @@ describe('issuers: tokens', () => {
     await assertRefused(app, tokenOfA({ exp: now() - 30 }), 'E_EXP');
   });
 
+  it('end their stream by the clockSkew of their own issuer', async () => {
+    const app = await start({ ofA: { clockSkew: 0 } });
+    const exp = now() + 4; // time enough to connect on a loaded machine
+    const atA = await app.open({ token: tokenOfA({ exp }) });
+    const atB = await app.open({ token: tokenOfB({ exp }) });
+    const { data } = await atA.next('closing');
+    assert.equal(JSON.parse(data).reason, 'token_expired');
+    await app.hasClients(1);
+    assert.equal(atB.isClosed, false);
+  });
+
   it('of an issuer that nobody named are refused', async () => {
     const app = await start();
     for (const iss of [`${A}/`, 'https://evil.example', '', undefined, null, 1, [A], A.toUpperCase()]) {
