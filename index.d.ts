@@ -3,6 +3,7 @@
 // They need @types/node and nothing else: `router` is typed as the plain
 // request handler that it is, and fits `app.use` of @types/express 5.
 
+import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { Writable } from 'node:stream';
@@ -55,8 +56,11 @@ export interface ConnectedData {
 
 /** Data of `event: closing`, the last event before the server ends a stream by itself. */
 export interface ClosingData {
-  /** `shutdown`: `stop()`. `unavailable`: the answer of `refusal: 'soft'`. */
-  reason: 'shutdown' | 'unavailable';
+  /**
+   * `shutdown`: `stop()`. `max_age`: `maxConnectionAge`. `token_expired`: `enforceTokenExpiry`. `unavailable`: the
+   * answer of `refusal: 'soft'`. Any other: of `disconnectUser`.
+   */
+  reason: 'shutdown' | 'max_age' | 'token_expired' | 'unavailable' | (string & {});
   /** Whether the client should come back. `EventSource` does so by itself. */
   reconnect: boolean;
 }
@@ -476,6 +480,198 @@ export function createJwksAuthenticator(
   },
 ): JwksAuthenticator;
 
+// ---- topics that the server gives -------------------------------------------------------------
+
+/** An event as {@link SseManager} sends it: the data of its frame, as JSON. */
+export interface StreamEvent<T = unknown> {
+  /** A random UUID, filled in once for all who get the event. The `id:` of the frame is another, for `Last-Event-ID`. */
+  id: string;
+  type: string;
+  /** ISO 8601, filled in. */
+  timestamp: string;
+  /** Filled in. */
+  topic: string;
+  data: T;
+  userId?: string;
+  /** The event reaches connections of this tenant alone. */
+  tenantId?: string;
+  metadata?: Record<string, unknown>;
+}
+
+/** What a caller gives of a {@link StreamEvent}. */
+export type StreamEventInput<T = unknown> = Omit<StreamEvent<T>, 'id' | 'timestamp' | 'topic'>;
+
+/** Options of {@link SseManager}; those of {@link SseServerSettings} mean the same and have the same defaults. */
+export interface SseManagerOptions
+  extends Pick<
+    SseServerSettings,
+    | 'history'
+    | 'transport'
+    | 'threads'
+    | 'retry'
+    | 'maxClients'
+    | 'maxClientsPerUser'
+    | 'maxChannels'
+    | 'maxChannelNameLength'
+    | 'maxEventBytes'
+    | 'maxQueuedBytes'
+    | 'peerTimeout'
+    | 'maxConnectionAge'
+  > {
+  /** Milliseconds a connection is idle before it gets a comment line; 0: never. @defaultValue 30_000 */
+  heartbeatIntervalMs?: number;
+  /**
+   * `named`: an event is sent under its type, for `addEventListener(type)`. `unnamed`: without one, for `onmessage`.
+   * `both`: once each, with one id, which doubles the bytes. An event of type `message` is sent once in any case.
+   * @defaultValue 'both'
+   */
+  frames?: 'both' | 'named' | 'unnamed';
+}
+
+/** Who a connection is from. `null` is as good as absent. */
+export interface ConnectionMeta {
+  userId?: string | null;
+  /** Without a colon. */
+  tenantId?: string | null;
+}
+
+/** Anything that takes a stream: a response of Express, `node:http` or `node:http2`, or a mock. */
+export interface ResponseLike {
+  setHeader(name: string, value: any): unknown;
+  write(chunk: any): unknown;
+  end(): unknown;
+  on(event: any, listener: (...args: any[]) => void): unknown;
+}
+
+/** Connections whose topics the server decides; on the same core as {@link createSseServer}. */
+export class SseManager {
+  /** @throws TypeError `ERR_SSE_UNKNOWN_OPTION`, `ERR_SSE_INVALID_OPTION` */
+  constructor(options?: SseManagerOptions);
+  readonly heartbeatIntervalMs: number;
+  readonly connectionCount: number;
+  /**
+   * Answers with a stream. `connected` comes first, with `connectionId`, `topics`, `recovered` and `lastEventId`; then
+   * what the connection missed since the `Last-Event-ID` of `res.req`.
+   * @param topics may be empty; see {@link topics}
+   * @returns the connection's id
+   * @throws TypeError `ERR_SSE_INVALID_ARG`, `ERR_SSE_INVALID_TOPIC`, `ERR_SSE_INVALID_USER`; an
+   *   {@link SseHttpError} 503 `ERR_SSE_FULL` or `ERR_SSE_STOPPING`, 429 `ERR_SSE_TOO_MANY_CONNECTIONS`, 500
+   *   `ERR_SSE_TRANSPORT`
+   */
+  addConnection(res: ResponseLike, topics: readonly string[], meta?: ConnectionMeta): string;
+  /** Ends a connection once what is queued is written; an unknown id is ignored. */
+  removeConnection(connectionId: string): void;
+  /**
+   * To every connection that has the topic; with a `tenantId` to those of that tenant that have it, alone.
+   * @throws TypeError like `publish` of a server, with `ERR_SSE_INVALID_TOPIC` for the topic
+   */
+  broadcast<T = unknown>(topic: string, event: StreamEventInput<T>): void;
+  /** To every connection of the user, and to those that have the topic `user:{userId}`. */
+  broadcastToUser<T = unknown>(userId: string, event: StreamEventInput<T>): void;
+  /** To every connection of the tenant. */
+  broadcastToTenant<T = unknown>(tenantId: string, event: StreamEventInput<T>): void;
+  stats(): Omit<SseStats, 'auth'>;
+  /** Like `stop` of a server. */
+  stop(options?: StopOptions): Promise<void>;
+  /** What no call could throw: a broadcast after `stop()`, an event of a bus that cannot be sent. */
+  on(name: 'error', listener: (error: unknown) => void): this;
+  off(name: 'error', listener: (error: unknown) => void): this;
+}
+
+/** A topic in its parts. */
+export type ParsedTopic =
+  | { kind: 'global' }
+  | { kind: 'tenant'; tenantId: string }
+  | { kind: 'role'; tenantId: string; role: string }
+  | { kind: 'group'; tenantId: string; groupId: string }
+  | { kind: 'user'; userId: string }
+  | { kind: 'session'; sessionId: string }
+  | { kind: 'custom'; namespace: string };
+
+/**
+ * Builds and parses topics. Parts are 1 to 255 bytes without control characters; a tenant's id has no colon, the last
+ * part may. Everything else throws `ERR_SSE_INVALID_TOPIC`, what is no string `ERR_SSE_INVALID_ARG`.
+ */
+export const topics: {
+  readonly global: () => 'global';
+  readonly tenant: (tenantId: string) => string;
+  readonly role: (tenantId: string, role: string) => string;
+  readonly group: (tenantId: string, groupId: string) => string;
+  readonly user: (userId: string) => string;
+  readonly session: (sessionId: string) => string;
+  readonly custom: (namespace: string) => string;
+  readonly parse: (topic: string) => ParsedTopic;
+};
+
+/** What a listener of an {@link AuthEventBus} gets. */
+export interface AuthEvent {
+  event: string;
+  /** ISO 8601. */
+  timestamp: string;
+  data?: unknown;
+  userId?: string;
+  tenantId?: string;
+  sessionId?: string;
+  [member: string]: unknown;
+}
+
+/** An `EventEmitter` on which every event is also emitted as `*`. */
+export class AuthEventBus extends EventEmitter {
+  /** Emits under the name and as `*`. @throws TypeError `ERR_SSE_INVALID_ARG` */
+  publish(eventName: string, payload?: Omit<AuthEvent, 'event' | 'timestamp'> & { timestamp?: string }): void;
+}
+
+export interface AuthToolsOptions {
+  /** Whether there is an {@link SseManager}. @defaultValue false */
+  sse?: boolean;
+  sseOptions?: SseManagerOptions;
+}
+
+/** Sends what happens on an event bus to those whom it names. */
+export class AuthTools {
+  /**
+   * @param bus any `EventEmitter`. What others emit on it as `*` is sent by the rule of `track`.
+   * @throws TypeError `ERR_SSE_INVALID_ARG`, `ERR_SSE_UNKNOWN_OPTION`, `ERR_SSE_INVALID_OPTION`
+   */
+  constructor(bus: EventEmitter, options?: AuthToolsOptions);
+  readonly sseManager: SseManager | null;
+  readonly eventBus: EventEmitter;
+  /**
+   * Emits an event on the bus and sends it, once and with one id: with a `userId` to the user and the session; without
+   * one to the session and the tenant; to `global` when nobody is named. With a `tenantId` it stays in that tenant.
+   */
+  track(eventName: string, data?: unknown, to?: { userId?: string; tenantId?: string; sessionId?: string }): void;
+  /** Broadcasts to a topic. `type` is `notification` by default. */
+  notify<T = unknown>(
+    topic: string,
+    data: T,
+    options?: { type?: string; tenantId?: string; userId?: string; metadata?: Record<string, unknown> },
+  ): void;
+  /** Leaves the bus and stops the manager. */
+  stop(options?: StopOptions): Promise<void>;
+}
+
+export interface ToolsRouterOptions {
+  /**
+   * Runs before each route and sets `req.user`: `id` or `sub`, `tenantId`, `roles`, `groups`, `sessionId`. Without it a
+   * stream has the topic `global` alone.
+   */
+  authMiddleware?: (req: any, res: any, next: (error?: any) => void) => unknown;
+  /** `GET /stream`. @defaultValue true */
+  stream?: boolean;
+  /** `POST /notify/:topic`, for those whom `authMiddleware` lets pass. @defaultValue false */
+  notify?: boolean;
+  /** Narrows or extends the topics that `req.user` has; `?topics=a,b` then only narrows. */
+  authorizeTopics?: (req: any, topics: string[]) => readonly string[] | Promise<readonly string[]>;
+}
+
+/**
+ * Makes an Express 5 Router.
+ * @throws TypeError `ERR_SSE_INVALID_ARG`, `ERR_SSE_UNKNOWN_OPTION`, `ERR_SSE_INVALID_OPTION`; `ERR_SSE_MISSING_OPTION`
+ *   for `notify` without `authMiddleware`
+ */
+export function createToolsRouter(tools: AuthTools, options?: ToolsRouterOptions): SseRouter;
+
 // ---- errors ---------------------------------------------------------------------------------
 
 /** `code` of what is thrown at, or rejected to, the caller. See docs/errors.md. */
@@ -486,6 +682,7 @@ export type SseErrorCode =
   | 'ERR_SSE_INVALID_ARG'
   | 'ERR_SSE_INVALID_CHANNEL'
   | 'ERR_SSE_INVALID_USER'
+  | 'ERR_SSE_INVALID_TOPIC'
   | 'ERR_SSE_INVALID_EVENT_TYPE'
   | 'ERR_SSE_RESERVED_EVENT_TYPE'
   | 'ERR_SSE_INVALID_DATA'
@@ -507,6 +704,7 @@ export type SseHttpErrorCode =
   | 'ERR_SSE_HOOK_TIMEOUT'
   | 'ERR_SSE_KEYS_UNAVAILABLE'
   | 'ERR_SSE_TRANSPORT'
+  | 'ERR_SSE_DISABLED'
   | 'ERR_SSE_METHOD_NOT_ALLOWED';
 
 /** `code` of a process warning. See docs/errors.md. */

@@ -2,5 +2,13 @@
 
 import native from './index.js';
 
-export const { createSseServer, createJwksAuthenticator } = native;
+export const {
+  createSseServer,
+  createJwksAuthenticator,
+  SseManager,
+  AuthTools,
+  AuthEventBus,
+  createToolsRouter,
+  topics,
+} = native;
 export default native;

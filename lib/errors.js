@@ -14,6 +14,7 @@ const CODES = Object.freeze({
   ERR_SSE_INVALID_ARG: 'an argument has the wrong type',
   ERR_SSE_INVALID_CHANNEL: 'a channel name is empty, too long or holds control characters',
   ERR_SSE_INVALID_USER: 'a user id is empty, too long or holds control characters',
+  ERR_SSE_INVALID_TOPIC: 'a topic has no known shape, or one of its parts is empty, too long or holds what it must not',
   ERR_SSE_INVALID_EVENT_TYPE: 'an event type is empty, or holds CR, LF or NUL',
   ERR_SSE_RESERVED_EVENT_TYPE: 'the event types connected, closing and gap are the server\'s own',
   ERR_SSE_INVALID_DATA: 'event data that JSON.stringify cannot hold',
@@ -39,6 +40,7 @@ const HTTP = Object.freeze({
   ERR_SSE_HOOK_TIMEOUT: { status: 503, message: 'The request took too long to authorise. Try again later.' },
   ERR_SSE_KEYS_UNAVAILABLE: { status: 503, message: 'The signing keys cannot be obtained at the moment. Try again later.' },
   ERR_SSE_TRANSPORT: { status: 500, message: 'This connection cannot be handed over, and transport is \'socket\'.' },
+  ERR_SSE_DISABLED: { status: 503, message: 'Server-Sent Events are switched off here.' },
   ERR_SSE_METHOD_NOT_ALLOWED: { status: 405, message: 'Only GET and HEAD are supported here.' },
 });
 

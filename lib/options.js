@@ -147,6 +147,12 @@ function heartbeatFromEnvironment() {
   return Number(text);
 }
 
+function historyOptions(given) {
+  const history = objectOption(given, 'history');
+  checkKnown(history, Object.keys(HISTORY_OPTIONS), 'history');
+  return applyTable(HISTORY_OPTIONS, history, 'history.');
+}
+
 /**
  * Checks what createSseServer was given and fills in the defaults. `jwks` is
  * passed on as it is: lib/jwks-options.js owns it.
@@ -156,13 +162,11 @@ function serverOptions(given) {
   const options = objectOption(given, 'The options of createSseServer');
   const known = ['jwks', 'hooks', 'history', ...Object.keys(SERVER_OPTIONS)];
   checkKnown(options, known, 'createSseServer');
-  const history = objectOption(options.history, 'history');
-  checkKnown(history, Object.keys(HISTORY_OPTIONS), 'history');
   const out = applyTable(SERVER_OPTIONS, options, '');
   if (options.heartbeatInterval === undefined) {
     out.heartbeatInterval = heartbeatFromEnvironment() ?? out.heartbeatInterval;
   }
-  out.history = applyTable(HISTORY_OPTIONS, history, 'history.');
+  out.history = historyOptions(options.history);
   out.hooks = checkHooks(options.hooks);
   out.jwks = options.jwks;
   if (!out.requireToken && out.hooks.authenticateSubscriber === undefined) {
@@ -172,6 +176,27 @@ function serverOptions(given) {
     );
   }
   return out;
+}
+
+/** Of a server's options those that are a manager's too. */
+const SHARED_OPTIONS = ['transport', 'threads', 'retry', 'maxClients', 'maxClientsPerUser', 'maxChannels',
+  'maxChannelNameLength', 'maxEventBytes', 'maxQueuedBytes', 'peerTimeout', 'maxConnectionAge'];
+
+const MANAGER_OPTIONS = {
+  heartbeatIntervalMs: SERVER_OPTIONS.heartbeatInterval,
+  frames: ['both', oneOf('both', 'named', 'unnamed')],
+  ...Object.fromEntries(SHARED_OPTIONS.map((name) => [name, SERVER_OPTIONS[name]])),
+};
+
+/**
+ * Checks what SseManager was given and fills in the defaults.
+ * @param {unknown} given
+ */
+function managerOptions(given) {
+  const options = objectOption(given, 'The options of SseManager');
+  checkKnown(options, ['history', ...Object.keys(MANAGER_OPTIONS)], 'SseManager');
+  const out = applyTable(MANAGER_OPTIONS, options, '');
+  return { ...out, heartbeatInterval: out.heartbeatIntervalMs, history: historyOptions(options.history) };
 }
 
 const STOP_OPTIONS = {
@@ -185,4 +210,4 @@ function stopOptions(given) {
   return applyTable(STOP_OPTIONS, options, '');
 }
 
-module.exports = { checkKnown, objectOption, serverOptions, stopOptions };
+module.exports = { checkKnown, objectOption, serverOptions, managerOptions, stopOptions };

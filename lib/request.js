@@ -44,13 +44,18 @@ function redactRequest(req) {
   }
 }
 
+/** @param {import('node:http').IncomingMessage} req */
+function queryOf(req) {
+  const at = req.url.indexOf('?');
+  return new URLSearchParams(at === -1 ? '' : req.url.slice(at + 1));
+}
+
 /**
  * The query of a request, whose URL is without tokens from here on.
  * @param {import('node:http').IncomingMessage} req
  */
 function takeQuery(req) {
-  const at = req.url.indexOf('?');
-  const query = new URLSearchParams(at === -1 ? '' : req.url.slice(at + 1));
+  const query = queryOf(req);
   if (query.has('token')) redactRequest(req);
   return query;
 }
@@ -115,4 +120,4 @@ function readCursor(req, query, newest) {
   return { kind: CURSOR.id, id: Number(text) };
 }
 
-module.exports = { CURSOR, takeQuery, readToken, readChannels, readCursor };
+module.exports = { CURSOR, queryOf, takeQuery, readToken, readChannels, readCursor };

@@ -12,6 +12,7 @@ const { closing } = require('./closing');
 const { Endpoint } = require('./endpoint');
 const { createError, show } = require('./errors');
 const { SCOPE, checkChannel, checkUserId, checkEvent } = require('./event');
+const { requireExpress } = require('./express');
 const { tell } = require('./hooks');
 const { Hub } = require('./hub');
 const { Issuers } = require('./issuers');
@@ -50,18 +51,7 @@ function checkUserOptions(given, where) {
 
 /** The Express router, made when first asked for: `handler` alone needs no Express. */
 function makeRouter(handler, hub) {
-  let express;
-  try {
-    express = require('express');
-  } catch (cause) {
-    const error = createError(
-      'ERR_SSE_UNSUPPORTED_RUNTIME',
-      'server.router needs Express 5: npm install express. Without Express use server.handler(req, res).',
-      Error,
-    );
-    error.cause = cause;
-    throw error;
-  }
+  const express = requireExpress('server.router', ' Without Express use server.handler(req, res).');
   const router = express.Router();
   router.all('/', handler);
   router.get('/health', (req, res) => {

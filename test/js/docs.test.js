@@ -189,7 +189,7 @@ describe('documentation', () => {
       const functions = matches(TYPES, /^export (?:declare )?(?:function|class|const) (\w+)/gm);
       assert.deepEqual(sorted(functions), sorted(Object.keys(native)));
       for (const name of Object.keys(native)) {
-        assert.ok(README.includes(`\`${name}(`), `README.md does not have ${name}`);
+        assert.match(README, new RegExp(`\`(?:new )?${name}[(.]`), `README.md does not have ${name}`);
       }
       const esm = await import('../../index.mjs');
       assert.deepEqual(sorted(Object.keys(esm)), sorted([...Object.keys(native), 'default']));

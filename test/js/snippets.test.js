@@ -182,6 +182,49 @@ describe('snippets', () => {
       await program.prints(/^- alice (client|reset)$/m);
     },
 
+    async topics(block) {
+      const program = start(block);
+      const url = await program.origin();
+      const cookie = { cookie: 'sid=s3cret' };
+      assert.equal((await fetch(`${url}/tools/stream`)).status, 401);
+      const stream = await open(`${url}/tools/stream`, cookie, ['security-alert', 'notification']);
+      assert.deepEqual((await stream.next()).data.topics,
+        ['global', 'tenant:acme', 'tenant:acme:role:admin', 'user:alice']);
+      assert.equal((await fetch(`${url}/password`, { method: 'POST', headers: cookie })).status, 204);
+      const alert = await stream.next();
+      assert.deepEqual([alert.type, alert.data.topic, alert.data.userId], ['security-alert', 'user:alice', 'alice']);
+      const notification = await stream.next();
+      assert.deepEqual([notification.data.data, notification.data.tenantId],
+        [{ text: 'alice changed the password' }, 'acme']);
+    },
+
+    async 'topics-browser'(block) {
+      this.timeout(60_000);
+      const executablePath = findChromium();
+      if (executablePath === null) return this.skip();
+      const { chromium } = require('playwright-core');
+      const url = await start(blockOf('topics')).origin();
+      const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
+      cleanUp.push(() => browser.close());
+      const page = await browser.newPage();
+      await page.context().addCookies([{ name: 'sid', value: 's3cret', url }]);
+      await page.route('**/page', (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html>' }));
+      await page.goto(`${url}/page`);
+      await page.evaluate(() => {
+        const shown = [];
+        Object.assign(globalThis, { shown, show: (...args) => shown.push(args) });
+      });
+      await page.addScriptTag({ content: block.code });
+      await page.waitForFunction('source.readyState === EventSource.OPEN');
+      await page.evaluate(() => fetch('/password', { method: 'POST' }));
+      await page.waitForFunction('shown.length === 3');
+      const shown = await page.evaluate('shown');
+      assert.deepEqual(shown.map(([what, event]) => [what, event.type]),
+        [['alert', undefined], ['every event', 'security-alert'], ['every event', 'notification']]);
+      assert.deepEqual(shown[0][1], { text: 'your password was changed' });
+      return undefined;
+    },
+
     async 'without-express'(block) {
       const url = await start(block).origin();
       assert.equal((await fetch(`${url}/other`)).status, 404);

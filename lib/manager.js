@@ -1,0 +1,263 @@
+'use strict';
+
+// manager.js - SseManager: the server decides which topics a connection gets.
+// The same hub, transports and limits as createSseServer; what is of its own is
+// which keys a connection holds and under which an event goes.
+
+const { randomUUID } = require('node:crypto');
+const { EventEmitter } = require('node:events');
+
+const { createError, httpError, show } = require('./errors');
+const { SCOPE, checkEvent, checkUserId } = require('./event');
+const { drained } = require('./handover');
+const { Hub, FORM } = require('./hub');
+const { managerOptions, stopOptions } = require('./options');
+const { errorReporter, warnOfCluster } = require('./reporter');
+const { queryOf, readCursor, CURSOR } = require('./request');
+const { openSubscription, drawMaxAge } = require('./subscription');
+const { topics: TOPICS, checkTenantId } = require('./topics');
+
+/** Seconds a connection that was refused is asked to wait. */
+const RETRY_AFTER = 5;
+
+const EVENT_MEMBERS = ['type', 'data', 'userId', 'tenantId', 'metadata'];
+const META_MEMBERS = ['userId', 'tenantId'];
+
+/** The members of an object that were set; null and undefined are the same. */
+function membersOf(given, known, what) {
+  if (given === null || typeof given !== 'object' || Array.isArray(given)) {
+    throw createError('ERR_SSE_INVALID_ARG', `${what} must be an object, not ${show(given)}.`);
+  }
+  const extra = Object.keys(given).find((name) => !known.includes(name));
+  if (extra !== undefined) {
+    throw createError('ERR_SSE_INVALID_ARG', `${what} has no member ${show(extra)}. It has: ${known.join(', ')}.`);
+  }
+  return Object.fromEntries(known.filter((name) => given[name] != null).map((name) => [name, given[name]]));
+}
+
+/** @returns {{ userId?: string, tenantId?: string }} checked */
+function checkMeta(given, what) {
+  const meta = membersOf(given, META_MEMBERS, what);
+  if (meta.userId !== undefined) checkUserId(meta.userId);
+  if (meta.tenantId !== undefined) checkTenantId(meta.tenantId);
+  return meta;
+}
+
+/** @returns {string[]} each topic once */
+function checkTopics(given, maxBytes) {
+  if (!Array.isArray(given)) throw createError('ERR_SSE_INVALID_ARG', `topics must be an array, not ${show(given)}.`);
+  for (const topic of given) checkTopic(topic, maxBytes);
+  return [...new Set(given)];
+}
+
+function checkTopic(topic, maxBytes) {
+  TOPICS.parse(topic);
+  if (Buffer.byteLength(topic) > maxBytes) {
+    throw createError('ERR_SSE_INVALID_TOPIC', `The topic ${show(topic)} is longer than ${maxBytes} bytes.`);
+  }
+}
+
+/** A response needs only what a mock of a unit test has. */
+function checkResponse(res) {
+  for (const method of ['setHeader', 'write', 'end', 'on']) {
+    if (typeof res?.[method] !== 'function') {
+      throw createError('ERR_SSE_INVALID_ARG', `res must be a response: it has no method ${method}.`);
+    }
+  }
+}
+
+/** A topic's key: of all, or of one tenant alone. */
+const topicKey = (topic, tenantId) =>
+  tenantId === undefined ? [SCOPE.topic, '', topic] : [SCOPE.tenantTopic, tenantId, topic];
+
+/** A user's key: wherever it is, or in one tenant alone. */
+const userKey = (userId, tenantId = '') => [SCOPE.user, tenantId, userId];
+
+const tenantKey = (tenantId) => [SCOPE.tenant, '', tenantId];
+
+/** Everything a connection is to receive. */
+function keysOf(topics, { userId, tenantId }) {
+  const keys = topics.flatMap((topic) => topicKey(topic));
+  if (userId !== undefined) keys.push(...userKey(userId));
+  if (tenantId === undefined) return keys;
+  keys.push(...tenantKey(tenantId), ...topics.flatMap((topic) => topicKey(topic, tenantId)));
+  if (userId !== undefined) keys.push(...userKey(userId, tenantId));
+  return keys;
+}
+
+/** Bytes that still come behind the request are the core's to lose: Node has to read them. */
+function hasBody(req) {
+  if (req === undefined || req.complete) return false;
+  return req.headers?.['transfer-encoding'] !== undefined || Number(req.headers?.['content-length']) > 0;
+}
+
+class SseManager {
+  #options;
+  #hub;
+  #emitter = new EventEmitter();
+  #report;
+
+  /** @param {object} [given] see index.d.ts */
+  constructor(given) {
+    this.#options = managerOptions(given);
+    this.#report = errorReporter(this.#emitter, 'An event could not be broadcast');
+    warnOfCluster('SseManager');
+    this.#hub = new Hub(this.#options, { onDisconnect() {} });
+    Object.defineProperty(this, 'heartbeatIntervalMs', { value: this.#options.heartbeatInterval, enumerable: true });
+  }
+
+  /** @returns {number} */
+  get connectionCount() {
+    return this.#hub.size;
+  }
+
+  /**
+   * Answers with a stream of the topics.
+   * @param {object} res a response of Express or node:http, HTTP/2 and mocks included
+   * @param {string[]} topics may be empty
+   * @param {{ userId?: string, tenantId?: string }} [meta]
+   * @returns {string} the connection's id
+   */
+  addConnection(res, topics, meta = {}) {
+    checkResponse(res);
+    const given = { topics: checkTopics(topics, this.#options.maxChannelNameLength), meta: checkMeta(meta, 'meta') };
+    const handle = this.#reserve();
+    let isOpen = false;
+    try {
+      const id = this.#open(res, handle, given);
+      isOpen = true;
+      return id;
+    } finally {
+      if (!isOpen) this.#hub.release(handle);
+    }
+  }
+
+  /** @param {string} connectionId of one that may have gone */
+  removeConnection(connectionId) {
+    const connection = typeof connectionId === 'string' ? this.#hub.describe(connectionId) : undefined;
+    if (connection !== undefined) this.#hub.detach(connection.handle, 'server');
+  }
+
+  /**
+   * To every connection that has the topic; with a tenantId to those of that tenant alone.
+   * @param {string} topic
+   * @param {object} event
+   */
+  broadcast(topic, event) {
+    checkTopic(topic, this.#options.maxChannelNameLength);
+    const members = this.#check(event);
+    this.#publish(topic, members, topicKey(topic, members.tenantId));
+  }
+
+  /** To every connection of the user, and to those that have the user's topic. */
+  broadcastToUser(userId, event) {
+    const topic = TOPICS.user(userId);
+    const members = this.#check({ ...event, userId });
+    this.#publish(topic, members, [...userKey(userId, members.tenantId), ...topicKey(topic, members.tenantId)]);
+  }
+
+  /** To every connection of the tenant. */
+  broadcastToTenant(tenantId, event) {
+    const topic = TOPICS.tenant(tenantId);
+    if (event?.tenantId != null && event.tenantId !== tenantId) {
+      throw createError('ERR_SSE_INVALID_ARG', `event.tenantId is ${show(event.tenantId)}, the tenant ${show(tenantId)}.`);
+    }
+    const members = this.#check({ ...event, tenantId });
+    this.#publish(topic, members, tenantKey(tenantId));
+  }
+
+  /** One event under all that it names; for AuthTools. @internal */
+  track(event, { sessionId } = {}) {
+    const members = this.#check(event);
+    const { userId, tenantId } = members;
+    const keys = [];
+    const named = [];
+    const add = (topic, ...more) => {
+      named.push(topic);
+      keys.push(...topicKey(topic, tenantId), ...more);
+    };
+    if (userId !== undefined) add(TOPICS.user(userId), ...userKey(userId, tenantId));
+    if (sessionId != null) add(TOPICS.session(sessionId));
+    if (userId === undefined && tenantId !== undefined) add(TOPICS.tenant(tenantId), ...tenantKey(tenantId));
+    if (named.length === 0) add(TOPICS.global());
+    this.#publish(named[0], members, keys);
+  }
+
+  stats() {
+    return this.#hub.stats();
+  }
+
+  /** @param {{ drainMs?: number }} [given] */
+  stop(given) {
+    return this.#hub.stop(stopOptions(given).drainMs);
+  }
+
+  /** Tells an error that no call can throw; for AuthTools and its router. @internal */
+  report(error) {
+    this.#report(error);
+  }
+
+  on(name, listener) {
+    this.#emitter.on(name, listener);
+    return this;
+  }
+
+  off(name, listener) {
+    this.#emitter.off(name, listener);
+    return this;
+  }
+
+  #reserve() {
+    if (this.#hub.isStopping) throw httpError('ERR_SSE_STOPPING', { retryAfter: RETRY_AFTER });
+    const handle = this.#hub.reserve();
+    if (handle === 0) throw httpError('ERR_SSE_FULL', { retryAfter: RETRY_AFTER });
+    return handle;
+  }
+
+  #open(res, handle, { topics, meta }) {
+    const { req } = res;
+    if (meta.userId !== undefined && !this.#hub.assign(handle, meta.tenantId ?? '', meta.userId)) {
+      throw httpError('ERR_SSE_TOO_MANY_CONNECTIONS', { retryAfter: RETRY_AFTER });
+    }
+    const { newest } = this.#hub;
+    const endsAt = drawMaxAge(this.#options.maxConnectionAge);
+    const subscription = {
+      keys: keysOf(topics, meta),
+      hello: (connectionId) => ({ connectionId, topics, ...meta }),
+      cursor: req?.headers === undefined ? { kind: CURSOR.none, id: newest } : readCursor(req, queryOf(req), newest),
+      end: endsAt === Infinity ? undefined : { at: endsAt, reason: 'max_age' },
+      retry: this.#options.retry,
+    };
+    const transport = hasBody(req) ? 'stream' : this.#options.transport;
+    const { id, finish } = openSubscription(this.#hub, { req, res, handle, check() {} }, { transport }, subscription);
+    // A request that Node has not read to its end would be called aborted.
+    req?.resume?.();
+    const wait = req === undefined ? undefined : drained(req);
+    if (wait === undefined) finish();
+    else wait.then(finish);
+    return id;
+  }
+
+  /** @returns {object} the members of a StreamEvent that a caller gives */
+  #check(event) {
+    const members = membersOf(event, EVENT_MEMBERS, 'event');
+    if (members.userId !== undefined) checkUserId(members.userId);
+    if (members.tenantId !== undefined) checkTenantId(members.tenantId);
+    if (event.data === undefined) throw createError('ERR_SSE_INVALID_DATA', 'event.data is missing. Use null for "no data".');
+    return { ...members, data: event.data };
+  }
+
+  #publish(topic, { type, data, ...more }, keys) {
+    const full = { id: randomUUID(), type, timestamp: new Date().toISOString(), topic, data, ...more };
+    const { json } = checkEvent({ type, data: full }, this.#options.maxEventBytes);
+    if (this.#hub.isStopped) {
+      this.#report(createError('ERR_SSE_STOPPED', 'The manager was stopped; nothing was broadcast.', Error));
+      return;
+    }
+    // An event of type `message` reaches onmessage under every setting, and is no other by name.
+    const form = type === 'message' ? FORM.unnamed : FORM[this.#options.frames];
+    this.#hub.publish(type, json, keys, form);
+  }
+}
+
+module.exports = { SseManager };
