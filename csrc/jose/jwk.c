@@ -15,8 +15,7 @@ struct sse_jwk {
   sse_jws_alg_t alg;
   size_t signature_size;
   uint8_t thumbprint[SSE_THUMBPRINT_SIZE];
-  bool has_kid;
-  size_t kid_len;
+  size_t kid_len; /* 0: none that a token can name */
   char kid[SSE_JWS_MAX_KID];
 };
 
@@ -92,7 +91,6 @@ static bool read_kid(const sse_json_t *entry, sse_jwk_t *key) {
   if (kid.len > SSE_JWS_MAX_KID) return false;
   memcpy(key->kid, kid.ptr, kid.len);
   key->kid_len = kid.len;
-  key->has_kid = true;
   return true;
 }
 
@@ -209,8 +207,7 @@ static bool matches(const sse_jwk_t *key, const sse_jws_header_t *header) {
   /* RFC 7517 section 4.5: keys of different types may share a kid. */
   if (key->alg != header->alg) return false;
   if (header->kid_len == 0) return true;
-  return key->has_kid &&
-         sse_text_equal(sse_text(key->kid, key->kid_len), sse_text(header->kid, header->kid_len));
+  return sse_text_equal(sse_text(key->kid, key->kid_len), sse_text(header->kid, header->kid_len));
 }
 
 sse_jose_reason_t sse_jwks_select(const sse_jwks_t *jwks, const sse_jws_header_t *header,
