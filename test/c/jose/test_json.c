@@ -27,7 +27,9 @@ static void test_accepts(void **state) {
       "\"\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf\"", "\"\xed\x9f\xbf\xee\x80\x80\"",
       "\"\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\"", "\"\xe2\x80\xa8\"",
       "{\"a\":1,\"A\":2,\"\":3,\"a \":4}", "{\"a\":{\"x\":1},\"b\":{\"x\":1}}",
-      "{\"__proto\":1,\"_proto__\":2,\"constructor\":3}", "\"__proto__\"", "\"\xef\xbb\xbf\"",
+      "{\"__proto\":1,\"_proto__\":2,\"constructor\":3}",
+      /* Two names of one hash. */
+      "{\"costarring\":1,\"liquid\":2}", "\"__proto__\"", "\"\xef\xbb\xbf\"",
       "1.7976931348623157e308", "-1.7976931348623157e308", "1e-400", "0e999999999999",
       "0.00000000000000000000000000000000000000000000000000000000000000000000000000001e5",
       "123456789012345678901234567890", "17976931348623157e292", "0.00017976931348623157e312",
@@ -264,6 +266,14 @@ static void test_limits(void **state) {
   assert_reason(sse_json_scan(text_of(text), &sse_json_jwks_limits), OK);
   free(list);
   free(text);
+  for (size_t n = 8192; n <= 8193; n++) { /* the array is one of them */
+    list = repeat("0,", n - 2, "0]");
+    text = format("[%s", list);
+    expect_reason("values of a key set", sse_json_scan(text_of(text), &sse_json_jwks_limits),
+                  n == 8192 ? SSE_JOSE_OK : SSE_JOSE_E_DEPTH);
+    free(list);
+    free(text);
+  }
 }
 
 static void test_members(void **state) {

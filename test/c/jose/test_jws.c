@@ -115,6 +115,8 @@ static void test_header(void **state) {
       {"{\"alg\":\"RS256\",\"typ\":\"at+jwt\"}", SSE_JOSE_OK},
       {"{\"alg\":\"RS256\",\"typ\":\"Application/AT+JWT\"}", SSE_JOSE_OK},
       {"{\"alg\":\"RS256\",\"typ\":\"application/\"}", SSE_JOSE_E_TYP},
+      {"{\"alg\":\"RS256\",\"typ\":\"JWTs\"}", SSE_JOSE_E_TYP},
+      {"{\"alg\":\"RS256\",\"typ\":\"at+jw\"}", SSE_JOSE_E_TYP},
       {"{\"alg\":\"RS256\",\"typ\":\"\"}", SSE_JOSE_E_TYP},
       {"{\"alg\":\"RS256\",\"typ\":null}", SSE_JOSE_E_TYP},
       {"{\"alg\":\"RS256\",\"typ\":[\"JWT\"]}", SSE_JOSE_E_TYP},
