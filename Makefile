@@ -36,6 +36,9 @@ lint: setup ## eslint
 layers: ## check which layer may use which (docs/architecture.md)
 	@node tools/check-layers.js
 
+mutants: setup-test ## put faults into the verifier, and see that the C tests notice each
+	@node tools/mutants.js
+
 bench: setup ## the benchmarks (QUICK=1: a short run)
 	@node tools/build.js
 	@node bench/run.js $(if $(QUICK),--quick)
@@ -107,7 +110,7 @@ c-list:
 
 -include $(wildcard build/c-*/*/*/*.d build/c-*/*/*/*/*.d)
 
-.PHONY: help demo test build test-c test-js test-browser lint layers bench format clean \
+.PHONY: help demo test build test-c test-js test-browser lint layers mutants bench format clean \
 	setup setup-test c-programs c-list
 .SECONDARY:
 .DEFAULT_GOAL := help

@@ -1,0 +1,387 @@
+// tools/mutants-jose.js - hand-made faults of the verifier, for tools/mutants.js:
+// each is a line of csrc/jose that somebody could get wrong, and what that breaks.
+//
+// `find` is the exact text, found once in the file; `edits` are several such pairs.
+// Left out are faults that cannot be told from the original, since another check
+// catches the same: r or s that is NULL in signature.c, the second bound of e and
+// the number without bytes in jwk_import.c, the trailing bytes in json.c.
+'use strict';
+
+/**
+ * @typedef {{ file: string, name: string, find?: string, replace?: string, edits?: [string, string][] }} Mutant
+ */
+
+/** @type {Mutant[]} */
+const mutants = [
+  // ---- signature.c, openssl_errors.h: the verdict -------------------------------
+  {
+    file: 'signature.c',
+    name: 'a failure of EVP_DigestVerify (-1) is success',
+    find: '(const uint8_t *)message.ptr, message.len) == 1) {',
+    replace: '(const uint8_t *)message.ptr, message.len)) {',
+  },
+  {
+    file: 'signature.c',
+    name: 'a wrong signature (0) is success',
+    find: '(const uint8_t *)message.ptr, message.len) == 1) {',
+    replace: '(const uint8_t *)message.ptr, message.len) >= 0) {',
+  },
+  {
+    file: 'signature.c',
+    name: 'a failed EVP_DigestVerifyInit goes unnoticed',
+    find: 'if (EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, pkey) != 1) goto exit;',
+    replace: '(void)EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, pkey);',
+  },
+  { file: 'signature.c', name: 'another hash', find: 'EVP_sha256()', replace: 'EVP_sha384()' },
+  {
+    file: 'signature.c',
+    name: 'any length of signature',
+    find: 'if (signature.len != sse_jwk_signature_size(key)) return SSE_JOSE_E_SIGLEN;',
+    replace: '',
+  },
+  {
+    file: 'signature.c',
+    name: 'any length of an RS256 signature',
+    find: 'if (signature.len != sse_jwk_signature_size(key))',
+    replace: 'if (sse_jwk_alg(key) == SSE_JWS_ES256 && signature.len != sse_jwk_signature_size(key))',
+  },
+  {
+    file: 'signature.c',
+    name: 'a longer ES256 signature is cut',
+    find: 'if (signature.len != sse_jwk_signature_size(key))',
+    replace: 'if (signature.len < sse_jwk_signature_size(key))',
+  },
+  {
+    file: 'signature.c',
+    name: 'DER is taken for ES256',
+    edits: [
+      [
+        'if (signature.len != sse_jwk_signature_size(key)) return SSE_JOSE_E_SIGLEN;',
+        'if (signature.len != sse_jwk_signature_size(key) &&\n' +
+          '      (sse_jwk_alg(key) != SSE_JWS_ES256 || bytes[0] != 0x30)) return SSE_JOSE_E_SIGLEN;',
+      ],
+      ['reason = sse_jwk_alg(key) == SSE_JWS_ES256\n', 'reason = sse_jwk_alg(key) == SSE_JWS_ES256 && signature.len == 64\n'],
+    ],
+  },
+  {
+    file: 'signature.c',
+    name: 'r and s swapped',
+    edits: [['BN_bin2bn(raw, 32, NULL)', 'BN_bin2bn(raw + 32, 32, NULL)'], ['*s = BN_bin2bn(raw + 32, 32, NULL)', '*s = BN_bin2bn(raw, 32, NULL)']],
+  },
+  {
+    file: 'signature.c',
+    name: 'r and s are freed twice',
+    find: 'r = NULL; /* the signature\'s from here, but only on success */',
+    replace: '',
+  },
+  { file: 'signature.c', name: 'a failed ECDSA_SIG_set0 goes unnoticed', find: 'if (ECDSA_SIG_set0(sig, r, s) != 1) goto exit;', replace: '(void)ECDSA_SIG_set0(sig, r, s);' },
+  { file: 'signature.c', name: 'the digest context leaks', find: '  EVP_MD_CTX_free(ctx);\n', replace: '' },
+  { file: 'openssl_errors.h', name: 'errors stay in the queue', find: '  ERR_pop_to_mark();\n', replace: '' },
+  { file: 'openssl_errors.h', name: 'errors of others are dropped', find: '  ERR_set_mark();\n', replace: '' },
+  { file: 'openssl_errors.h', name: 'errors of others are read', find: 'while (was_empty && (code', replace: 'while ((code' },
+  {
+    file: 'openssl_errors.h',
+    name: 'memory that is out is a verdict',
+    find: 'return reason != SSE_JOSE_OK && oom ? SSE_JOSE_E_OOM : reason;',
+    replace: 'return reason;',
+  },
+
+  // ---- verify.c: the order, and what is signed ----------------------------------
+  {
+    file: 'verify.c',
+    name: 'no length of signature is known before alg is',
+    find: '  *reason = sse_jws_check_length(&jws, config->algs);\n  if (*reason != SSE_JOSE_OK) return NULL;\n',
+    replace: '',
+  },
+  {
+    file: 'verify.c',
+    name: 'a key is asked for although no key of alg signs at this length',
+    find: '  *reason = sse_jws_check_length(&jws, header.alg);\n  if (*reason != SSE_JOSE_OK) return NULL;\n',
+    replace: '',
+  },
+  {
+    file: 'verify.c',
+    name: 'no hard limit of the length',
+    find: 'config->max_bytes < SSE_JWS_MAX_BYTES ? config->max_bytes : SSE_JWS_MAX_BYTES',
+    replace: 'config->max_bytes',
+  },
+  { file: 'verify.c', name: 'the configured limit of the length is ignored', find: 'config->max_bytes < SSE_JWS_MAX_BYTES ? config->max_bytes : SSE_JWS_MAX_BYTES', replace: 'SSE_JWS_MAX_BYTES' },
+  { file: 'verify.c', name: 'a token with an empty payload', find: 'sse_jws_split(sse_text(text, len), max, false, &jws)', replace: 'sse_jws_split(sse_text(text, len), max, true, &jws)' },
+  { file: 'verify.c', name: 'the configured typ is ignored', find: 'sse_jws_read_header(&jws, config->algs, config->typ, &header)', replace: 'sse_jws_read_header(&jws, config->algs, sse_text(NULL, 0), &header)' },
+  { file: 'verify.c', name: 'the configured algorithms are ignored', find: 'sse_jws_read_header(&jws, config->algs, config->typ, &header)', replace: 'sse_jws_read_header(&jws, SSE_JWS_ALL_ALGS, config->typ, &header)' },
+  { file: 'verify.c', name: 'claims are not checked', find: '  reason = sse_claims_check(json, config, now, &claims);\n', replace: '' },
+  {
+    file: 'verify.c',
+    name: 'the signature is over what was decoded',
+    find: 'return sse_signature_verify(key, sse_text(token->signed_bytes, token->signed_len),',
+    replace: 'return sse_signature_verify(key, sse_token_payload(token),',
+  },
+  { file: 'verify.c', name: 'a key of another algorithm verifies', find: 'if (sse_jwk_alg(key) != token->header.alg) return SSE_JOSE_E_NOKEY;', replace: '' },
+  { file: 'verify.c', name: 'times are not checked again', find: 'return sse_claims_check_times(token->exp, token->nbf, config->skew, now);', replace: 'return SSE_JOSE_OK;' },
+  { file: 'verify.c', name: 'nbf is not checked again', find: 'token->nbf = claims.nbf;', replace: 'token->nbf = 0;' },
+  { file: 'verify.c', name: 'a token is never freed', find: 'if (atomic_fetch_sub_explicit(&token->refs, 1, memory_order_acq_rel) != 1) return;', replace: 'if (atomic_fetch_sub_explicit(&token->refs, 1, memory_order_acq_rel) != 2) return;' },
+  { file: 'verify.c', name: 'a token is freed while it is held', find: 'if (atomic_fetch_sub_explicit(&token->refs, 1, memory_order_acq_rel) != 1) return;', replace: '(void)atomic_fetch_sub_explicit(&token->refs, 1, memory_order_acq_rel);' },
+  { file: 'verify.c', name: 'conformance: the signature is not looked at', find: '  if (reason == SSE_JOSE_OK) reason = sse_signature_verify(key, message, signature);\n', replace: '' },
+
+  // ---- claims.c -----------------------------------------------------------------
+  { file: 'claims.c', name: 'aud is not checked', find: '  if (!audience_matches(payload, config)) return SSE_JOSE_E_AUD;\n', replace: '' },
+  { file: 'claims.c', name: 'a token without aud is for all', find: 'if (sse_json_get_array(payload, "aud", &array) != SSE_JSON_FOUND) return false;', replace: 'if (!sse_json_has(payload, "aud")) return true;\n  if (sse_json_get_array(payload, "aud", &array) != SSE_JSON_FOUND) return false;' },
+  {
+    file: 'claims.c',
+    name: 'elements of aud that are no strings are skipped',
+    find: 'if (++count > SSE_CLAIMS_MAX_AUD || !sse_json_is_string(item, &aud)) return false;',
+    replace: 'if (++count > SSE_CLAIMS_MAX_AUD) return false;\n    if (!sse_json_is_string(item, &aud)) continue;',
+  },
+  { file: 'claims.c', name: 'elements of aud behind a match are not looked at', find: ' found = true;\n  }', replace: ' return true;\n  }' },
+  { file: 'claims.c', name: '65 audiences', find: '++count > SSE_CLAIMS_MAX_AUD', replace: '++count > SSE_CLAIMS_MAX_AUD + 1' },
+  { file: 'claims.c', name: '64 audiences are too many', find: '++count > SSE_CLAIMS_MAX_AUD', replace: '++count >= SSE_CLAIMS_MAX_AUD' },
+  { file: 'claims.c', name: 'an element of aud that is not configured is enough', find: 'if (is_listed(aud, config->audiences, config->audience_count, &ignored)) found = true;', replace: 'found = true;' },
+  { file: 'claims.c', name: 'iss is not checked', find: '    return SSE_JOSE_E_ISS;\n', replace: '    claims->issuer = 0;\n' },
+  { file: 'claims.c', name: 'a token without iss is of the first issuer', find: 'if (sse_json_get_string(payload, "iss", &iss) != SSE_JSON_FOUND ||\n      !is_listed', replace: 'claims->issuer = 0;\n  if (sse_json_get_string(payload, "iss", &iss) == SSE_JSON_FOUND &&\n      !is_listed' },
+  { file: 'claims.c', name: 'iss and aud match by prefix', find: 'if (!sse_text_equal(value, list[i])) continue;', replace: 'if (value.len > list[i].len || memcmp(value.ptr, list[i].ptr, value.len) != 0) continue;' },
+  { file: 'claims.c', name: 'iss and aud match what begins with them', find: 'if (!sse_text_equal(value, list[i])) continue;', replace: 'if (value.len < list[i].len || memcmp(value.ptr, list[i].ptr, list[i].len) != 0) continue;' },
+  { file: 'claims.c', name: 'iss and aud match whatever their case', find: 'if (!sse_text_equal(value, list[i])) continue;', replace: 'if (!sse_text_is_nocase(value, list[i])) continue;' },
+  { file: 'claims.c', name: 'the index of another issuer', find: '    *index = i;\n', replace: '    *index = 0;\n' },
+  { file: 'claims.c', name: 'exp is in time at equality', find: 'if (!(now < exp + skew)) return SSE_JOSE_E_EXP;', replace: 'if (!(now <= exp + skew)) return SSE_JOSE_E_EXP;' },
+  { file: 'claims.c', name: 'exp is earlier by the skew', find: 'now < exp + skew', replace: 'now < exp - skew' },
+  { file: 'claims.c', name: 'the skew of exp counts twice', find: 'now < exp + skew', replace: 'now < exp + 2 * skew' },
+  { file: 'claims.c', name: 'a clock that is no number passes exp', find: 'if (!(now < exp + skew)) return', replace: 'if (now >= exp + skew) return' },
+  { file: 'claims.c', name: 'nbf is too early at equality', find: 'if (!(nbf <= now + skew)) return', replace: 'if (!(nbf < now + skew)) return' },
+  { file: 'claims.c', name: 'nbf is later by the skew', find: 'nbf <= now + skew', replace: 'nbf <= now - skew' },
+  { file: 'claims.c', name: 'nbf is not checked', find: '  if (!(nbf <= now + skew)) return SSE_JOSE_E_NBF;\n', replace: '' },
+  { file: 'claims.c', name: 'iat is too early at equality', find: 'return iat <= now + skew', replace: 'return iat < now + skew' },
+  { file: 'claims.c', name: 'iat is later by the skew', find: 'return iat <= now + skew', replace: 'return iat <= now - skew' },
+  { file: 'claims.c', name: 'iat is not checked', find: 'return iat <= now + skew ? SSE_JOSE_OK : SSE_JOSE_E_IAT;', replace: 'return SSE_JOSE_OK;' },
+  {
+    file: 'claims.c',
+    name: 'a token without exp never ends',
+    find: 'if (get_time(payload, "exp", &claims->exp) != SSE_JSON_FOUND) return SSE_JOSE_E_EXP;',
+    replace: 'claims->exp = last_second;\n  if (get_time(payload, "exp", &claims->exp) == SSE_JSON_WRONG_TYPE) return SSE_JOSE_E_EXP;',
+  },
+  {
+    file: 'claims.c',
+    name: 'an exp that is a string is as good as absent, and then for ever',
+    find: 'if (get_time(payload, "exp", &claims->exp) != SSE_JSON_FOUND) return SSE_JOSE_E_EXP;',
+    replace: 'if (get_time(payload, "exp", &claims->exp) == SSE_JSON_ABSENT) return SSE_JOSE_E_EXP;\n  else if (get_time(payload, "exp", &claims->exp) != SSE_JSON_FOUND) claims->exp = last_second;',
+  },
+  { file: 'claims.c', name: 'an nbf of a wrong type is as good as absent', find: '  if (get_time(payload, "nbf", &claims->nbf) == SSE_JSON_WRONG_TYPE) return SSE_JOSE_E_NBF;\n', replace: '  if (get_time(payload, "nbf", &claims->nbf) == SSE_JSON_WRONG_TYPE) claims->nbf = 0;\n' },
+  { file: 'claims.c', name: 'an iat of a wrong type is as good as absent', find: '  if (get_time(payload, "iat", &iat) == SSE_JSON_WRONG_TYPE) return SSE_JOSE_E_IAT;\n', replace: '  if (get_time(payload, "iat", &iat) == SSE_JSON_WRONG_TYPE) iat = 0;\n' },
+  { file: 'claims.c', name: 'exp in milliseconds', find: '!(*seconds >= 0 && *seconds <= last_second)', replace: '!(*seconds >= 0)' },
+  { file: 'claims.c', name: 'times before 1970', find: '!(*seconds >= 0 && *seconds <= last_second)', replace: '!(*seconds <= last_second)' },
+  { file: 'claims.c', name: 'the last second of 9999 is too late', find: '*seconds <= last_second)', replace: '*seconds < last_second)' },
+  { file: 'claims.c', name: 'a sub of 256 bytes', find: 'sub.len > SSE_CLAIMS_MAX_SUB', replace: 'sub.len > SSE_CLAIMS_MAX_SUB + 1' },
+  { file: 'claims.c', name: 'a sub of 255 bytes is too long', find: 'sub.len > SSE_CLAIMS_MAX_SUB', replace: 'sub.len >= SSE_CLAIMS_MAX_SUB' },
+  { file: 'claims.c', name: 'an empty sub', find: 'if (sub.len == 0 || sub.len', replace: 'if (sub.len' },
+  { file: 'claims.c', name: 'control characters in sub', find: 'if (c < 0x20 || c == 0x7f) return false;', replace: 'if (c == 0x7f) return false;' },
+  { file: 'claims.c', name: 'DEL in sub', find: 'if (c < 0x20 || c == 0x7f) return false;', replace: 'if (c < 0x20) return false;' },
+  { file: 'claims.c', name: 'U+2028 in sub', find: '((unsigned char)sub.ptr[i + 2] | 1) == 0xa9', replace: '(unsigned char)sub.ptr[i + 2] == 0xa9' },
+
+  // ---- jws.c: the token's form, and its header ----------------------------------
+  { file: 'jws.c', name: 'alg whatever its case', find: 'if (sse_text_is(name, "RS256")) return SSE_JWS_RS256;', replace: 'if (sse_text_is_nocase(name, sse_text("RS256", 5))) return SSE_JWS_RS256;' },
+  { file: 'jws.c', name: 'alg by its first letters', find: 'if (sse_text_is(name, "RS256")) return SSE_JWS_RS256;', replace: 'if (name.len >= 5 && memcmp(name.ptr, "RS256", 5) == 0) return SSE_JWS_RS256;' },
+  { file: 'jws.c', name: 'alg none', find: 'if (sse_text_is(name, "ES256")) return SSE_JWS_ES256;', replace: 'if (sse_text_is(name, "ES256") || sse_text_is(name, "none")) return SSE_JWS_ES256;' },
+  { file: 'jws.c', name: 'alg HS256', find: 'if (sse_text_is(name, "RS256")) return SSE_JWS_RS256;', replace: 'if (sse_text_is(name, "RS256") || sse_text_is(name, "HS256")) return SSE_JWS_RS256;' },
+  { file: 'jws.c', name: 'a token without alg is RS256', find: 'if (sse_json_get_string(json, "alg", &name) != SSE_JSON_FOUND) return SSE_JOSE_E_ALG;', replace: 'if (sse_json_get_string(json, "alg", &name) != SSE_JSON_FOUND) name = sse_text("RS256", 5);' },
+  { file: 'jws.c', name: 'alg that is not configured', find: 'alg = sse_jws_alg(name) & algs;', replace: 'alg = sse_jws_alg(name);' },
+  { file: 'jws.c', name: 'crit is ignored', find: 'sse_json_has(json, "crit") || ', replace: '' },
+  { file: 'jws.c', name: 'an empty or odd crit is ignored', find: 'sse_json_has(json, "crit") || ', replace: '(sse_json_get_array(json, "crit", &(const sse_json_t *){NULL}) == SSE_JSON_FOUND) || ' },
+  { file: 'jws.c', name: 'b64 is ignored', find: ' || sse_json_has(json, "b64")', replace: '' },
+  { file: 'jws.c', name: 'typ is ignored', find: 'reason = check_type(json, typ);', replace: 'reason = SSE_JOSE_OK;' },
+  { file: 'jws.c', name: 'a typ of a wrong type is as good as absent', find: '    case SSE_JSON_WRONG_TYPE:\n      return SSE_JOSE_E_TYP;\n', replace: '    case SSE_JSON_WRONG_TYPE:\n      break;\n' },
+  { file: 'jws.c', name: 'any typ', find: '} else if (!is_type(typ, "JWT") && !is_type(typ, "at+jwt")) {', replace: '} else if (false) {' },
+  { file: 'jws.c', name: 'a typ that is wanted may be absent', find: '      if (wanted.len > 0) return SSE_JOSE_E_TYP;\n', replace: '' },
+  { file: 'jws.c', name: 'a typ that is wanted may be another', find: 'if (!sse_text_is_nocase(media_type(typ), media_type(wanted))) return SSE_JOSE_E_TYP;', replace: '' },
+  { file: 'jws.c', name: 'nested tokens', find: ' == SSE_JSON_FOUND && is_type(cty, "JWT")) {', replace: ' == SSE_JSON_FOUND && false) {' },
+  { file: 'jws.c', name: 'a kid of a wrong type is as good as absent', find: '    case SSE_JSON_WRONG_TYPE:\n      return SSE_JOSE_E_KID;\n', replace: '    case SSE_JSON_WRONG_TYPE:\n      return SSE_JOSE_OK;\n' },
+  { file: 'jws.c', name: 'an empty kid', find: 'if (kid.len == 0 || kid.len > SSE_JWS_MAX_KID) return SSE_JOSE_E_KID;', replace: 'if (kid.len > SSE_JWS_MAX_KID) return SSE_JOSE_E_KID;' },
+  { file: 'jws.c', name: 'a kid of 257 bytes', find: 'kid.len > SSE_JWS_MAX_KID', replace: 'kid.len > SSE_JWS_MAX_KID + 1' },
+  { file: 'jws.c', name: 'a kid of 256 bytes is too long', find: 'kid.len > SSE_JWS_MAX_KID', replace: 'kid.len >= SSE_JWS_MAX_KID' },
+  { file: 'jws.c', name: 'control characters in kid', find: 'if (c < 0x20 || c == 0x7f) return SSE_JOSE_E_KID;', replace: '' },
+  { file: 'jws.c', name: 'five segments', find: 'if (dots == 3) return SSE_JOSE_E_SEGMENTS; /* five segments are a JWE */', replace: 'if (dots == 3) break;' },
+  { file: 'jws.c', name: 'an empty signature', find: 'if (parts[i].len == 0 && !(i == 1 && allow_empty_payload))', replace: 'if (parts[i].len == 0 && i != 2 && !(i == 1 && allow_empty_payload))' },
+  { file: 'jws.c', name: 'two segments', find: '  if (dots != 3) return SSE_JOSE_E_SEGMENTS;\n', replace: '  if (dots < 2) return SSE_JOSE_E_SEGMENTS;\n' },
+  { file: 'jws.c', name: 'a token longer by one than allowed', find: 'text.len > max', replace: 'text.len > max + 1' },
+  { file: 'jws.c', name: 'a token as long as allowed is too long', find: 'text.len > max', replace: 'text.len >= max' },
+  { file: 'jws.c', name: 'foreign characters are seen late', find: 'if (!sse_base64url_is_char(text.ptr[i])) return SSE_JOSE_E_B64;', replace: '' },
+  { file: 'jws.c', name: 'impossible lengths are seen late', find: 'if (parts[i].len % 4 == 1) return SSE_JOSE_E_B64;', replace: '' },
+  { file: 'jws.c', name: 'the header is not signed for', find: 'jws->signed_bytes = sse_text(text.ptr, parts[0].len + 1 + parts[1].len);', replace: 'jws->signed_bytes = parts[1];' },
+  { file: 'jws.c', name: '85 characters for ES256', find: 'len == 86', replace: '(len == 86 || len == 85)' },
+  { file: 'jws.c', name: '87 characters for ES256', find: 'len == 86', replace: '(len == 86 || len == 87)' },
+  { file: 'jws.c', name: 'less than 342 characters for RS256', find: 'len >= 342', replace: 'len >= 341' },
+  { file: 'jws.c', name: 'more than 1366 characters for RS256', find: 'len <= 1366', replace: 'len <= 1367' },
+  { file: 'jws.c', name: 'lengths of RS256 for ES256', find: '(algs & SSE_JWS_RS256) && len', replace: 'algs && len' },
+
+  // ---- base64url.c --------------------------------------------------------------
+  { file: 'base64url.c', name: 'stray bits behind the end', find: '    if ((bits & (rest == 2 ? 0xffffU : 0xffU)) != 0) return SSE_JOSE_E_B64;\n', replace: '' },
+  { file: 'base64url.c', name: 'stray bits behind one byte', find: 'rest == 2 ? 0xffffU : 0xffU', replace: 'rest == 2 ? 0xffU : 0xffU' },
+  { file: 'base64url.c', name: 'stray bits behind two bytes', find: 'rest == 2 ? 0xffffU : 0xffU', replace: 'rest == 2 ? 0xffffU : 0x7fU' },
+  { file: 'base64url.c', name: 'a single character more', find: '  if (rest == 1) return SSE_JOSE_E_B64;\n', replace: '' },
+  { file: 'base64url.c', name: 'padding is a character', find: "['-'] = 63,", replace: "['-'] = 63, ['='] = 1," },
+  { file: 'base64url.c', name: 'plus is minus', find: "['-'] = 63,", replace: "['-'] = 63, ['+'] = 63," },
+  { file: 'base64url.c', name: 'slash is underscore', find: "['_'] = 64,", replace: "['_'] = 64, ['/'] = 64," },
+  { file: 'base64url.c', name: 'a signed index', find: 'return table[(unsigned char)c] != BAD;', replace: 'return table[(signed char)c] != BAD;' },
+  { file: 'base64url.c', name: 'no room for an empty text', find: 'sse_base64url_size(text.len) + 1)', replace: 'sse_base64url_size(text.len) - 1)' },
+
+  // ---- json.c: the tree ---------------------------------------------------------
+  { file: 'json.c', name: 'no strict scan', find: '*reason = sse_json_scan(text, limits);', replace: '*reason = SSE_JOSE_OK;' },
+  { file: 'json.c', name: 'any root', find: 'if (!cJSON_IsObject(root) || (size_t)', replace: 'if ((size_t)' },
+  { file: 'json.c', name: 'names whatever their case', find: 'cJSON_GetObjectItemCaseSensitive(', replace: 'cJSON_GetObjectItem(' },
+  { file: 'json.c', name: 'numbers end in 2038', find: '*out = item->valuedouble;', replace: '*out = (double)item->valueint;' },
+  { file: 'json.c', name: 'what is no number is 0', find: '!cJSON_IsNumber(item) || ', replace: '' },
+  { file: 'json.c', name: 'a number of a wrong type is absent', find: 'if (!cJSON_IsNumber(item) || !isfinite(item->valuedouble)) return SSE_JSON_WRONG_TYPE;', replace: 'if (!cJSON_IsNumber(item) || !isfinite(item->valuedouble)) return SSE_JSON_ABSENT;' },
+  { file: 'json.c', name: 'a string of a wrong type is absent', find: '? SSE_JSON_FOUND : SSE_JSON_WRONG_TYPE;', replace: '? SSE_JSON_FOUND : SSE_JSON_ABSENT;' },
+  { file: 'json.c', name: 'null is absent', find: 'return member(object, name) != NULL;', replace: 'return member(object, name) != NULL && !cJSON_IsNull(member(object, name));' },
+  { file: 'json.c', name: 'an object is an array', find: 'if (!cJSON_IsArray(item)) return SSE_JSON_WRONG_TYPE;', replace: '' },
+  { file: 'json.c', name: 'memory that is out is bad JSON', find: '  *reason = SSE_JOSE_E_OOM;\n', replace: '  *reason = SSE_JOSE_E_JSON;\n' },
+  { file: 'json.c', name: 'the text leaks', find: '  sse_jose_free(copy);\n', replace: '' },
+  { file: 'json.c', name: 'a tree that is refused leaks', find: '  cJSON_Delete(root);\n  return NULL;\n', replace: '  return NULL;\n' },
+
+  // ---- json_scan.c: the strict scan ---------------------------------------------
+  { file: 'json_scan.c', name: 'a name twice in one object', find: 'if (same_name(&names[i], name)) return fail(s, SSE_JOSE_E_DUP);', replace: '' },
+  { file: 'json_scan.c', name: 'names are compared before unescaping', find: 'if (same_name(&names[i], name)) return', replace: 'if (names[i].len == name->len && memcmp(names[i].ptr, name->ptr, name->len) == 0) return' },
+  { file: 'json_scan.c', name: 'names are compared with the one before only', find: 'for (size_t i = 0; i < count; i++) {\n    if (same_name', replace: 'for (size_t i = count ? count - 1 : 0; i < count; i++) {\n    if (same_name' },
+  { file: 'json_scan.c', name: 'names of one hash are one name', find: '  if (a->hash != b->hash) return false;\n', replace: '  return a->hash == b->hash;\n' },
+  { file: 'json_scan.c', name: 'a name is the same as one that begins with it', find: 'return left.cur == left.end && right.cur == right.end;', replace: 'return left.cur == left.end || right.cur == right.end;' },
+  { file: 'json_scan.c', name: '__proto__ as a name', find: '  if (is_proto(name)) return fail(s, SSE_JOSE_E_JSON);\n', replace: '' },
+  { file: 'json_scan.c', name: '__proto__ is known only as it is spelled', find: '  if (is_proto(name)) return', replace: '  if (name->len == 9 && memcmp(name->ptr, "__proto__", 9) == 0) return' },
+  { file: 'json_scan.c', name: 'escaped NUL', find: '  if (*point == 0) return fail(s, SSE_JOSE_E_NUL);\n', replace: '' },
+  { file: 'json_scan.c', name: 'raw NUL in a string', find: '  if (*s->cur == 0) return fail(s, SSE_JOSE_E_NUL);\n  if (*s->cur < 0x20) return', replace: '  if (*s->cur != 0 && *s->cur < 0x20) return' },
+  { file: 'json_scan.c', name: 'control characters in a string', find: '  if (*s->cur < 0x20) return fail(s, SSE_JOSE_E_JSON);\n', replace: '' },
+  { file: 'json_scan.c', name: 'the second half of a surrogate pair alone', find: '  if (*point >= 0xdc00) return fail(s, SSE_JOSE_E_UTF8);\n', replace: '  if (*point >= 0xdc00) return true;\n' },
+  { file: 'json_scan.c', name: 'the first half of a surrogate pair alone', find: "s->cur[1] != 'u') {\n    return fail(s, SSE_JOSE_E_UTF8);", replace: "s->cur[1] != 'u') {\n    return true;" },
+  { file: 'json_scan.c', name: 'two first halves of a surrogate pair', find: '  if (low < 0xdc00 || low > 0xdfff) return fail(s, SSE_JOSE_E_UTF8);\n', replace: '' },
+  { file: 'json_scan.c', name: 'a surrogate pair is another character', find: '((*point - 0xd800) << 10) + (low - 0xdc00)', replace: '((*point - 0xd800) << 10) + low' },
+  { file: 'json_scan.c', name: 'overlong UTF-8 of two bytes', find: '*p >= 0xc2 && *p <= 0xdf', replace: '*p >= 0xc0 && *p <= 0xdf' },
+  { file: 'json_scan.c', name: 'overlong UTF-8 of three bytes', find: '    if (*p == 0xe0) low = 0xa0;\n', replace: '' },
+  { file: 'json_scan.c', name: 'overlong UTF-8 of four bytes', find: '    if (*p == 0xf0) low = 0x90;\n', replace: '' },
+  { file: 'json_scan.c', name: 'surrogates in UTF-8', find: '    if (*p == 0xed) high = 0x9f;\n', replace: '' },
+  { file: 'json_scan.c', name: 'UTF-8 above U+10FFFF', find: '    if (*p == 0xf4) high = 0x8f;\n', replace: '' },
+  { file: 'json_scan.c', name: 'UTF-8 that begins with f5', find: '*p >= 0xf0 && *p <= 0xf4', replace: '*p >= 0xf0 && *p <= 0xf5' },
+  { file: 'json_scan.c', name: 'UTF-8 is read beyond the end', find: 'if ((size_t)(s->end - p) <= more) return', replace: 'if ((size_t)(s->end - p) < more) return' },
+  { file: 'json_scan.c', name: 'a byte order mark', find: 'if (text.len >= 3 && memcmp(ptr, "\\xef\\xbb\\xbf", 3) == 0) return SSE_JOSE_E_UTF8;', replace: 'if (text.len >= 3 && memcmp(ptr, "\\xef\\xbb\\xbf", 3) == 0) s.cur += 3;' },
+  { file: 'json_scan.c', name: 'hexadecimal digits up to z', find: "(c | 0x20) <= 'f'", replace: "(c | 0x20) <= 'z'" },
+  { file: 'json_scan.c', name: 'any escape', find: '    return true;\n  }\n  return fail_here(s);\n}\n\n/* Scans a string', replace: '    return true;\n  }\n  return read_utf8(s, point);\n}\n\n/* Scans a string' },
+  { file: 'json_scan.c', name: 'depth by one more', find: 'if (depth == s->limits->max_depth) return', replace: 'if (depth > s->limits->max_depth) return' },
+  { file: 'json_scan.c', name: 'depth by one less', find: 'if (depth == s->limits->max_depth) return', replace: 'if (depth + 1 == s->limits->max_depth) return' },
+  { file: 'json_scan.c', name: 'values by one more', find: '++s->nodes > s->limits->max_nodes', replace: 's->nodes++ > s->limits->max_nodes' },
+  { file: 'json_scan.c', name: 'values by one less', find: '++s->nodes > s->limits->max_nodes', replace: '++s->nodes >= s->limits->max_nodes' },
+  { file: 'json_scan.c', name: 'members by one more', find: 'if (count == SSE_JSON_MAX_MEMBERS) return', replace: 'if (count > SSE_JSON_MAX_MEMBERS) return' },
+  { file: 'json_scan.c', name: 'members by one less', find: 'if (count == SSE_JSON_MAX_MEMBERS) return', replace: 'if (count + 1 == SSE_JSON_MAX_MEMBERS) return' },
+  { file: 'json_scan.c', name: 'key sets as deep as tokens', find: 'sse_json_jwks_limits = {8,', replace: 'sse_json_jwks_limits = {16,' },
+  { file: 'json_scan.c', name: 'tokens with as many values as key sets', find: 'sse_json_token_limits = {16, 1024,', replace: 'sse_json_token_limits = {16, 8192,' },
+  { file: 'json_scan.c', name: 'key sets with more values', find: 'sse_json_jwks_limits = {8, 8192,', replace: 'sse_json_jwks_limits = {8, 8193,' },
+  { file: 'json_scan.c', name: 'longer numbers than cJSON reads', find: '  if ((size_t)(s->cur - from) > s->limits->max_number) return fail(s, SSE_JOSE_E_JSON);\n', replace: '' },
+  { file: 'json_scan.c', name: 'leading zeros', find: "  if (at(s, '0')) {\n    s->cur++;\n  } else if (skip_digits(s) == 0) {", replace: '  if (skip_digits(s) == 0) {' },
+  { file: 'json_scan.c', name: 'a point without digits', find: "  if (at(s, '.')) {\n    s->cur++;\n    if (skip_digits(s) == 0) return fail_here(s);", replace: "  if (at(s, '.')) {\n    s->cur++;\n    (void)skip_digits(s);" },
+  { file: 'json_scan.c', name: 'an exponent without digits', find: "at(s, '-')) s->cur++;\n    if (skip_digits(s) == 0) return fail_here(s);", replace: "at(s, '-')) s->cur++;\n    (void)skip_digits(s);" },
+  { file: 'json_scan.c', name: 'numbers beyond a double', find: 'return !overflows(from, s->cur) || fail(s, SSE_JOSE_E_JSON);', replace: 'return true;' },
+  { file: 'json_scan.c', name: 'numbers up to 1e309', find: 'magnitude > 308 ||', replace: 'magnitude > 309 ||' },
+  { file: 'json_scan.c', name: 'numbers just above DBL_MAX', find: ' || (magnitude == 308 && memcmp(digits, max, sizeof max - 1) > 0)', replace: '' },
+  { file: 'json_scan.c', name: 'DBL_MAX is too large', find: 'memcmp(digits, max, sizeof max - 1) > 0', replace: 'memcmp(digits, max, sizeof max - 1) >= 0' },
+  { file: 'json_scan.c', name: 'huge exponents wrap', find: ' && exponent < 100000000) exponent', replace: ') exponent' },
+  { file: 'json_scan.c', name: 'form feeds are white space', find: "at(s, '\\r') || at(s, '\\t'))", replace: "at(s, '\\r') || at(s, '\\t') || at(s, '\\f'))" },
+  { file: 'json_scan.c', name: 'a comma behind the last element', find: "    if (!scan_value(s, depth)) return false;\n    if (at(s, ']')) break;", replace: "    skip_space(s);\n    if (at(s, ']')) break;\n    if (!scan_value(s, depth)) return false;\n    if (at(s, ']')) break;" },
+  { file: 'json_scan.c', name: 'a comma behind the last member', find: '    skip_space(s);\n  }\n  s->cur++;\n  return true;\n}\n\n/* Scans a value', replace: "    skip_space(s);\n    if (at(s, '}')) break;\n  }\n  s->cur++;\n  return true;\n}\n\n/* Scans a value" },
+  { file: 'json_scan.c', name: 'bytes behind the value', find: '  if (s.cur < s.end) (void)fail_here(&s);\n', replace: '' },
+  { file: 'json_scan.c', name: 'an empty text is read', find: '  if (text.len == 0) return SSE_JOSE_E_JSON;\n', replace: '  if (text.len == 0) return SSE_JOSE_OK;\n' },
+
+  // ---- jwk.c: which entries are keys, and which key ------------------------------
+  { file: 'jwk.c', name: 'use enc', find: 'if (found == SSE_JSON_FOUND && !sse_text_is(use, "sig")) return false;', replace: '' },
+  { file: 'jwk.c', name: 'a use of a wrong type is as good as absent', find: '  if (found == SSE_JSON_WRONG_TYPE) return false;\n', replace: '' },
+  { file: 'jwk.c', name: 'key_ops are ignored', find: 'return found == SSE_JSON_ABSENT || (found == SSE_JSON_FOUND && allows_verify(key_ops));', replace: 'return true;' },
+  { file: 'jwk.c', name: 'key_ops of a wrong type are as good as absent', find: 'return found == SSE_JSON_ABSENT || (found == SSE_JSON_FOUND && allows_verify(key_ops));', replace: 'return found != SSE_JSON_FOUND || allows_verify(key_ops);' },
+  { file: 'jwk.c', name: 'key_ops without verify', find: '    if (sse_text_is(op, "verify")) found = true;\n', replace: '    found = true;\n' },
+  { file: 'jwk.c', name: 'key_ops twice the same', find: 'sse_text_equal(op, other)) return false;', replace: 'sse_text_equal(op, other)) continue;' },
+  { file: 'jwk.c', name: 'key_ops that are no strings', find: '    if (!sse_json_is_string(a, &op)) return false;\n', replace: '    if (!sse_json_is_string(a, &op)) continue;\n' },
+  { file: 'jwk.c', name: 'private members are ignored', find: '    if (sse_json_has(entry, names[i])) return true;\n', replace: '' },
+  { file: 'jwk.c', name: 'a private d is ignored', find: '{"d", "p",', replace: '{"p",' },
+  { file: 'jwk.c', name: 'a secret k is ignored', find: ', "k"};', replace: '};' },
+  { file: 'jwk.c', name: "the key's alg is ignored", find: 'return sse_jws_alg(name) & alg;', replace: 'return alg;' },
+  { file: 'jwk.c', name: "the key's alg decides, whatever its kty", find: 'return sse_jws_alg(name) & alg;', replace: 'return sse_jws_alg(name);' },
+  { file: 'jwk.c', name: "an alg of a wrong type is as good as absent", find: '    case SSE_JSON_WRONG_TYPE:\n      break;\n  }\n  return 0;\n', replace: '    case SSE_JSON_WRONG_TYPE:\n      break;\n  }\n  return alg;\n' },
+  { file: 'jwk.c', name: 'kty whatever its case', find: 'if (sse_text_is(kty, "RSA")) alg', replace: 'if (sse_text_is_nocase(kty, sse_text("RSA", 3))) alg' },
+  { file: 'jwk.c', name: 'a key with a kid of a wrong type has none', find: '    case SSE_JSON_WRONG_TYPE:\n      return false;\n', replace: '    case SSE_JSON_WRONG_TYPE:\n      return true;\n' },
+  { file: 'jwk.c', name: 'a kid that is too long is copied', find: '  if (kid.len > SSE_JWS_MAX_KID) return false;\n', replace: '' },
+  { file: 'jwk.c', name: 'a kid that is too long is cut', find: '  if (kid.len > SSE_JWS_MAX_KID) return false;\n', replace: '  if (kid.len > SSE_JWS_MAX_KID) kid.len = SSE_JWS_MAX_KID;\n' },
+  { file: 'jwk.c', name: 'a kid of 256 bytes is no kid', find: 'kid.len > SSE_JWS_MAX_KID', replace: 'kid.len >= SSE_JWS_MAX_KID' },
+  { file: 'jwk.c', name: 'the first of two keys of one kid', find: 'return SSE_JOSE_E_AMBIGUOUS;', replace: 'break;' },
+  { file: 'jwk.c', name: 'a token without kid gets the first key', find: '} else if (found) {', replace: '} else if (found && header->kid_len == 0) {\n      break;\n    } else if (found) {' },
+  { file: 'jwk.c', name: 'the last of two keys of one kid', find: '      return SSE_JOSE_E_AMBIGUOUS;\n', replace: '      found = candidate;\n' },
+  { file: 'jwk.c', name: 'kid matches by prefix', find: 'sse_text_equal(sse_text(key->kid, key->kid_len), sse_text(header->kid, header->kid_len))', replace: 'key->kid_len <= header->kid_len && memcmp(key->kid, header->kid, key->kid_len) == 0' },
+  { file: 'jwk.c', name: 'kid is ignored', find: 'if (header->kid_len == 0) return true;', replace: 'return true;' },
+  { file: 'jwk.c', name: 'a key of another type', find: '  if (key->alg != header->alg) return false;\n', replace: '' },
+  { file: 'jwk.c', name: 'a weak key is no key', find: 'return weak ? SSE_JOSE_E_KEY_WEAK : SSE_JOSE_E_NOKEY;', replace: 'return SSE_JOSE_E_NOKEY;' },
+  { file: 'jwk.c', name: 'a weak key hides a good one', find: '      weak = true;\n', replace: '      return SSE_JOSE_E_KEY_WEAK;\n' },
+  { file: 'jwk.c', name: 'a key is missing when memory was out', find: '    if (result == SSE_JOSE_E_OOM) {', replace: '    if (false) {' },
+  { file: 'jwk.c', name: 'a skipped entry leaves its kid behind', find: '      memset(key, 0, sizeof *key);\n', replace: '' },
+  { file: 'jwk.c', name: '101 keys', find: 'if (total > SSE_JWKS_MAX_KEYS) goto exit;', replace: 'if (total > SSE_JWKS_MAX_KEYS + 1) goto exit;' },
+  { file: 'jwk.c', name: '100 keys are too many', find: 'if (total > SSE_JWKS_MAX_KEYS) goto exit;', replace: 'if (total >= SSE_JWKS_MAX_KEYS) goto exit;' },
+  { file: 'jwk.c', name: 'a set longer by one than allowed', find: 'len > SSE_JWKS_MAX_BYTES) return NULL;', replace: 'len > SSE_JWKS_MAX_BYTES + 1) return NULL;' },
+  { file: 'jwk.c', name: 'keys leak', find: '  for (size_t i = 0; i < jwks->count; i++)\n    EVP_PKEY_free(jwks->keys[i].pkey);\n', replace: '' },
+  { file: 'jwk.c', name: 'a set is freed while it is held', find: 'if (atomic_fetch_sub_explicit(&jwks->refs, 1, memory_order_acq_rel) != 1) return;', replace: '(void)atomic_fetch_sub_explicit(&jwks->refs, 1, memory_order_acq_rel);' },
+
+  // ---- jwk_import.c: the numbers of a key ----------------------------------------
+  { file: 'jwk_import.c', name: '2047 bits', find: 'bits >= 2048', replace: 'bits >= 2047' },
+  { file: 'jwk_import.c', name: 'any small modulus', find: 'bits >= 2048 && ', replace: '' },
+  { file: 'jwk_import.c', name: '2048 bits are too few', find: 'bits >= 2048', replace: 'bits > 2048' },
+  {
+    file: 'jwk_import.c',
+    name: '8193 bits',
+    edits: [['bits <= 8192', 'bits <= 8193'], ['"n", 1024, &n', '"n", 1025, &n']],
+  },
+  { file: 'jwk_import.c', name: 'an even modulus', find: 'BN_is_odd(n) && ', replace: '' },
+  { file: 'jwk_import.c', name: 'an even exponent', find: 'BN_is_odd(e) && ', replace: '' },
+  { file: 'jwk_import.c', name: 'an exponent of 1', find: 'exponent >= 65537', replace: 'exponent >= 1' },
+  { file: 'jwk_import.c', name: 'an exponent of 3', find: 'exponent >= 65537', replace: 'exponent >= 3' },
+  { file: 'jwk_import.c', name: 'an exponent of 65537 is too small', find: 'exponent >= 65537', replace: 'exponent > 65537' },
+  {
+    file: 'jwk_import.c',
+    name: 'an exponent above 2^32',
+    edits: [['"e", 4, &e', '"e", 8, &e'], ['exponent <= 0xffffffffU && ', '']],
+  },
+  { file: 'jwk_import.c', name: 'two leading zeros', find: 'zeros <= 1', replace: 'zeros <= 2' },
+  { file: 'jwk_import.c', name: 'one leading zero is too many', find: 'zeros <= 1', replace: 'zeros < 1' },
+  { file: 'jwk_import.c', name: 'ROCA moduli', find: ' &&\n         exponent <= 0xffffffffU && !is_roca(n);', replace: ' &&\n         exponent <= 0xffffffffU;' },
+  { file: 'jwk_import.c', name: 'every modulus is one of ROCA', find: '    if (power != rest) return false;\n', replace: '' },
+  { file: 'jwk_import.c', name: "a signature's size in bits", find: '(size_t)BN_num_bytes(n)', replace: '(size_t)BN_num_bits(n)' },
+  { file: 'jwk_import.c', name: 'a failed EVP_PKEY_fromdata (-1) is success', find: 'EVP_PKEY_PUBLIC_KEY, params) == 1) goto exit;', replace: 'EVP_PKEY_PUBLIC_KEY, params)) goto exit;' },
+  { file: 'jwk_import.c', name: 'a failed EVP_PKEY_fromdata_init (-1) is success', find: 'EVP_PKEY_fromdata_init(ctx) != 1', replace: '!EVP_PKEY_fromdata_init(ctx)' },
+  { file: 'jwk_import.c', name: 'no EVP_PKEY_public_check', find: 'if (*pkey && is_on_curve(*pkey)) {', replace: 'if (*pkey) {' },
+  { file: 'jwk_import.c', name: 'a failed EVP_PKEY_public_check (-1) is success', find: 'EVP_PKEY_public_check(ctx) == 1', replace: 'EVP_PKEY_public_check(ctx)' },
+  { file: 'jwk_import.c', name: 'a point that was refused leaks', find: '  EVP_PKEY_free(*pkey);\n', replace: '' },
+  { file: 'jwk_import.c', name: 'a point that was refused stays', find: '  *pkey = NULL;\n\nexit:', replace: '\nexit:' },
+  { file: 'jwk_import.c', name: 'memory that is out is a bad point', find: 'if (code != 0 && ERR_GET_REASON(code) != ERR_R_INTERNAL_ERROR) reason', replace: 'reason' },
+  { file: 'jwk_import.c', name: 'coordinates of more than 32 bytes', find: 'if (len == COORDINATE) {', replace: 'if (len >= COORDINATE) {' },
+  {
+    file: 'jwk_import.c',
+    name: 'coordinates of less than 32 bytes',
+    find: '  if (len == COORDINATE) {\n    memcpy(out, bytes, COORDINATE);',
+    replace: '  if (len <= COORDINATE) {\n    memcpy(out + COORDINATE - len, bytes, len);',
+  },
+  { file: 'jwk_import.c', name: 'any curve', find: '  if (!sse_text_is(crv, "P-256")) return SSE_JOSE_E_NOKEY;\n', replace: '' },
+  { file: 'jwk_import.c', name: 'a number that is not base64url is weak', find: 'return reason == SSE_JOSE_E_B64 ? SSE_JOSE_E_NOKEY : reason;', replace: 'return reason == SSE_JOSE_E_B64 ? SSE_JOSE_E_KEY_WEAK : reason;' },
+  { file: 'jwk_import.c', name: 'decoded bytes leak', find: '    reason = *out ? SSE_JOSE_OK : SSE_JOSE_E_OOM;\n  }\n  sse_jose_free(bytes);\n', replace: '    reason = *out ? SSE_JOSE_OK : SSE_JOSE_E_OOM;\n  }\n' },
+
+  // ---- text.h, reason.c ----------------------------------------------------------
+  { file: 'text.h', name: 'texts are equal to what begins with them', find: 'return a.len == b.len && (a.len == 0', replace: 'return a.len <= b.len && (a.len == 0' },
+  { file: 'text.h', name: 'the length of a type is ignored', find: '  if (text.len != word.len) return false;\n', replace: '  if (text.len < word.len) return false;\n  text.len = word.len;\n' },
+  { file: 'reason.c', name: 'a number that is no reason is OK', find: 'return "E_JSON";', replace: 'return "OK";' },
+];
+
+/**
+ * @param {string} text of the file
+ * @param {Mutant} mutant
+ * @returns {string} the text with the fault in it
+ * @throws {Error} when a text to replace is not there, or there twice
+ */
+function mutate(text, { find, replace, edits = [[find, replace]] }) {
+  let mutated = text;
+  for (const [from, to] of edits) {
+    const count = mutated.split(from).length - 1;
+    if (count !== 1) throw new Error(`found ${count} times: ${from.trim()}`);
+    mutated = mutated.replace(from, () => to);
+  }
+  return mutated;
+}
+
+module.exports = { mutants, mutate };
