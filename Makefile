@@ -69,6 +69,9 @@ LINKED_hub := hub
 LINKED_io := hub io
 LINKED_jose := jose
 
+# Calls of csrc that a test takes the place of: of a layer's programs, or of one.
+WRAPPED_test_hub_oom := sse_malloc sse_calloc sse_realloc
+
 LIBS_hub :=
 LIBS_io = $(shell pkg-config --libs libuv)
 LIBS_jose = $(shell pkg-config --libs libcjson libcrypto)
@@ -86,6 +89,10 @@ helpers = $(filter-out test/c/$(1)/test_%,$(wildcard test/c/*.c test/c/$(1)/*.c)
 # $(call programs,VARIANT,LAYER)
 programs = $(patsubst %.c,build/c-$(1)/%,$(wildcard test/c/$(2)/test_*.c))
 
+# $(call wrap,NAMES): for the linker
+wrap = $(foreach n,$(1),$(WRAPPED_$(n):%=-Wl$(comma)--wrap=%))
+comma := ,
+
 # $(call variant-rules,VARIANT)
 define variant-rules
 build/c-$(1)/%.o: %.c Makefile
@@ -98,7 +105,7 @@ define program-rules
 C_PROGRAMS += $(call programs,$(1),$(2))
 $(call programs,$(1),$(2)): build/c-$(1)/%: build/c-$(1)/%.o \
 		$(call objects,$(1),$(foreach l,$(LINKED_$(2)),$(call layer,$(l))) $(call helpers,$(2)))
-	$$(CC) $$(SAN_$(1)) $$^ -o $$@ $$(LIBS_$(2)) -lcmocka -lpthread
+	$$(CC) $$(SAN_$(1)) $$(call wrap,$(2) $$(@F)) $$^ -o $$@ $$(LIBS_$(2)) -lcmocka -lpthread
 endef
 
 $(foreach v,asan tsan,$(eval $(call variant-rules,$(v))))
