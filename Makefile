@@ -69,7 +69,13 @@ LINKED_hub := hub
 LINKED_io := hub io
 LINKED_jose := jose
 
+# Helpers from beside another layer's tests.
+HELPERS_io := test/c/hub/spec_parser.c
+
 # Calls of csrc that a test takes the place of: of a layer's programs, or of one.
+WRAPPED_io := sendmsg recv fcntl getsockopt setsockopt getsockname ioctl close \
+	uv_poll_init uv_poll_start uv_loop_init uv_async_init uv_timer_init \
+	uv_thread_create uv_mutex_init sse_malloc sse_calloc sse_realloc
 WRAPPED_test_hub_oom := sse_malloc sse_calloc sse_realloc
 
 LIBS_hub :=
@@ -85,7 +91,7 @@ C_FLAGS := -std=c11 -D_GNU_SOURCE -Icsrc -Itest/c -g -O1 \
 objects = $(patsubst %.c,build/c-$(1)/%.o,$(2))
 # $(call layer,NAME) and $(call helpers,LAYER): sources
 layer = $(wildcard csrc/$(1)/*.c)
-helpers = $(filter-out test/c/$(1)/test_%,$(wildcard test/c/*.c test/c/$(1)/*.c))
+helpers = $(filter-out test/c/$(1)/test_%,$(wildcard test/c/*.c test/c/$(1)/*.c)) $(HELPERS_$(1))
 # $(call programs,VARIANT,LAYER)
 programs = $(patsubst %.c,build/c-$(1)/%,$(wildcard test/c/$(2)/test_*.c))
 

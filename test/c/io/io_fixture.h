@@ -23,7 +23,9 @@
 #include "io/thread.h"
 
 #define MAX_CLIENTS 64
+#ifndef WAIT_SECONDS
 #define WAIT_SECONDS 20
+#endif
 
 /* What the thread reported; the test waits on `changed`. */
 typedef struct {
@@ -91,7 +93,7 @@ typedef struct {
   uint64_t last;
 } fixture_t;
 
-static inline void fixture_init(fixture_t *f, uint64_t heartbeat_us, size_t max_queued) {
+static inline int fixture_try_init(fixture_t *f, uint64_t heartbeat_us, size_t max_queued) {
   reports_reset();
   f->clock = sse_clock_start();
   f->last = sse_clock_now(&f->clock);
@@ -102,9 +104,14 @@ static inline void fixture_init(fixture_t *f, uint64_t heartbeat_us, size_t max_
                              .history_size = 100,
                              .max_rings = 1000};
   sse_upcalls_t upcalls = {on_closed_report};
-  assert_int_equal(sse_thread_init(&f->thread, &config, &upcalls, &f->clock, 0), 0);
+  int rc = sse_thread_init(&f->thread, &config, &upcalls, &f->clock, 30000);
   f->thread.stopped = on_stopped_report;
   f->thread.stopped_ctx = &reports;
+  return rc;
+}
+
+static inline void fixture_init(fixture_t *f, uint64_t heartbeat_us, size_t max_queued) {
+  assert_int_equal(fixture_try_init(f, heartbeat_us, max_queued), 0);
 }
 
 static inline void fixture_end(fixture_t *f) {
