@@ -3,7 +3,8 @@
 
 CC ?= cc
 # Warnings are errors for those who change the code, not for those who try it.
-build test test-c test-js test-browser c-programs: export SSE_WERROR = 1
+build test test-c test-js test-browser c-programs valgrind soak: export SSE_WERROR = 1
+soak: export SOAK_MINUTES ?= 60
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
@@ -39,6 +40,19 @@ layers: ## check which layer may use which (docs/architecture.md)
 mutants: setup-test ## put faults into the verifier, and see that the C tests notice each
 	@node tools/mutants.js
 
+valgrind: setup-soak ## the C tests under Valgrind, built without sanitizers
+	@$(MAKE) -s $(PROGRAMS_plain)
+	@failed=0; for program in $(PROGRAMS_plain); do \
+		echo "== $$program"; $(VALGRIND) $$program || failed=$$((failed + 1)); \
+	done; echo "valgrind: $(words $(PROGRAMS_plain)) programs, $$failed failed"; [ $$failed -eq 0 ]
+
+soak: valgrind ## hours, not minutes: Valgrind, storms of faults, odd tokens, chaos (SOAK_MINUTES=60)
+	@$(MAKE) -s build/c-asan/test/c/io/test_faults
+	@SSE_STORMS=20000 build/c-asan/test/c/io/test_faults
+	@node tools/build.js --werror
+	@node test/soak/tokens.js
+	@node test/soak/chaos.js
+
 bench: setup ## the benchmarks (QUICK=1: a short run)
 	@node tools/build.js
 	@node bench/run.js $(if $(QUICK),--quick)
@@ -55,15 +69,21 @@ setup:
 setup-test:
 	@tools/setup.sh test
 
+setup-soak:
+	@tools/setup.sh soak
+
 # ---- C test programs -------------------------------------------------------
 # One program for each test/c/<layer>/test_*.c, linked with the layers that this
 # layer may use and with the helpers (any other .c) in test/c and beside the test.
-# Variants: build/c-asan (all) and build/c-tsan (io, the layer with threads).
+# Variants: build/c-asan (all), build/c-tsan (io, the layer with threads) and, for
+# `make valgrind` alone, build/c-plain (all).
 
 SAN_asan := -fsanitize=address,undefined,float-cast-overflow
 SAN_tsan := -fsanitize=thread
+SAN_plain := -DSSE_UNDER_VALGRIND -DWAIT_SECONDS=120
 TESTED_asan := hub io jose
 TESTED_tsan := io
+TESTED_plain := hub io jose
 
 LINKED_hub := hub
 LINKED_io := hub io
@@ -108,22 +128,25 @@ endef
 
 # $(call program-rules,VARIANT,LAYER)
 define program-rules
-C_PROGRAMS += $(call programs,$(1),$(2))
+PROGRAMS_$(1) += $(call programs,$(1),$(2))
 $(call programs,$(1),$(2)): build/c-$(1)/%: build/c-$(1)/%.o \
 		$(call objects,$(1),$(foreach l,$(LINKED_$(2)),$(call layer,$(l))) $(call helpers,$(2)))
 	$$(CC) $$(SAN_$(1)) $$(call wrap,$(2) $$(@F)) $$^ -o $$@ $$(LIBS_$(2)) -lcmocka -lpthread
 endef
 
-$(foreach v,asan tsan,$(eval $(call variant-rules,$(v))))
-$(foreach v,asan tsan,$(foreach l,$(TESTED_$(v)),$(eval $(call program-rules,$(v),$(l)))))
+$(foreach v,asan tsan plain,$(eval $(call variant-rules,$(v))))
+$(foreach v,asan tsan plain,$(foreach l,$(TESTED_$(v)),$(eval $(call program-rules,$(v),$(l)))))
 
+VALGRIND := valgrind --quiet --leak-check=full --error-exitcode=1
+
+C_PROGRAMS := $(PROGRAMS_asan) $(PROGRAMS_tsan)
 c-programs: $(C_PROGRAMS)
 c-list:
 	@printf '%s\n' $(C_PROGRAMS)
 
 -include $(wildcard build/c-*/*/*/*.d build/c-*/*/*/*/*.d)
 
-.PHONY: help demo test build test-c test-js test-browser lint layers mutants bench format clean \
-	setup setup-test c-programs c-list
+.PHONY: help demo test build test-c test-js test-browser lint layers mutants valgrind soak bench \
+	format clean setup setup-test setup-soak c-programs c-list
 .SECONDARY:
 .DEFAULT_GOAL := help

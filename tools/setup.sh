@@ -3,10 +3,11 @@
 #
 #   tools/setup.sh build   what the addon is built with, and the npm packages
 #   tools/setup.sh test    the same, and what the tests are run with
+#   tools/setup.sh soak    what the addon and the C tests are built with, and Valgrind
 #
 # Debian and Ubuntu: through apt-get, as root or with a sudo that asks nothing.
-# Elsewhere it prints the one line to run: for `build` it then stops; for `test`
-# it goes on, and the runner skips by name what cannot run (with CI=true it stops).
+# Elsewhere it prints the one line to run: for `build` and `soak` it then stops; for
+# `test` it goes on, and the runner skips by name what cannot run (with CI=true it stops).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,13 +19,18 @@ has:python3     python3       python3       python3       python
 has:pkg-config  pkg-config    pkgconf       pkgconf-pkg-config pkgconf
 lib:libcjson    libcjson-dev  cjson-dev     cjson-devel   cjson
 '
-TEST_NEEDS='
+C_TEST_NEEDS='
 lib:cmocka      libcmocka-dev cmocka-dev    libcmocka-devel cmocka
 lib:libuv       libuv1-dev    libuv-dev     libuv-devel   libuv
 lib:libcrypto   libssl-dev    openssl-dev   openssl-devel openssl
+'
+TEST_NEEDS="$C_TEST_NEEDS"'
 has:curl        curl          curl          curl          -
 has_chromium    chromium      chromium      chromium      -
 has_nginx       nginx         nginx         nginx         nginx
+'
+SOAK_NEEDS="$C_TEST_NEEDS"'
+has:valgrind    valgrind      valgrind      valgrind      -
 '
 
 has_cc() { command -v cc >/dev/null || command -v gcc >/dev/null; }
@@ -92,15 +98,21 @@ need_node() {
   fi
 }
 
-main() {
-  case ${1:-} in build | test) ;; *) echo 'usage: tools/setup.sh build|test' >&2 && exit 2 ;; esac
-  need_node
-  if ! provide "$BUILD_NEEDS"; then
-    echo "setup: something is missing to build with. Run this, then try again:" >&2
-    echo "  $(install_line "$BUILD_NEEDS")" >&2
+# demand NEEDS WHAT_FOR: stops when something is missing at the end
+demand() {
+  if ! provide "$1"; then
+    echo "setup: something is missing $2. Run this, then try again:" >&2
+    echo "  $(install_line "$1")" >&2
     exit 1
   fi
+}
+
+main() {
+  case ${1:-} in build | test | soak) ;; *) echo 'usage: tools/setup.sh build|test|soak' >&2 && exit 2 ;; esac
+  need_node
+  demand "$BUILD_NEEDS" 'to build with'
   setup_npm
+  [ "$1" != soak ] || demand "$SOAK_NEEDS" 'for the long tests'
   if [ "$1" = test ] && ! provide "$TEST_NEEDS"; then
     echo "setup: some test tools are missing. To run every test:" >&2
     echo "  $(install_line "$TEST_NEEDS")" >&2
