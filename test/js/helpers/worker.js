@@ -1,23 +1,33 @@
 'use strict';
 
-// worker.js - a server in a worker thread.
+// worker.js - a main thread around a worker with child.js in it: passes lines on both ways, and terminates the
+// worker when it is told to. When the worker has ended, nothing of it may be left, nor anything that keeps this
+// process alive.
 
-const http = require('node:http');
-const { parentPort, workerData } = require('node:worker_threads');
+const { once } = require('node:events');
+const path = require('node:path');
+const { createInterface } = require('node:readline');
+const { Worker } = require('node:worker_threads');
 
-const { createSseServer } = require('../../..');
+const { resources, backAt } = require('./resources');
 
-const sse = createSseServer({
-  transport: workerData.transport,
-  hooks: { authenticateSubscriber: (token) => ({ sub: token }) },
-});
-const server = http.createServer(sse.handler);
-server.listen(0, '127.0.0.1', () => parentPort.postMessage({ port: server.address().port }));
-parentPort.on('message', (message) => {
-  if (message === 'stop') {
-    server.close();
-    sse.stop().then(() => parentPort.close());
-  } else {
-    sse.publish('a', { type: 't', data: message });
-  }
-});
+const say = (text) => process.stdout.write(`${text}\n`);
+
+async function main() {
+  await once(new Worker('', { eval: true }), 'exit'); // what a first worker leaves is not ours
+  const before = resources();
+  const worker = new Worker(path.join(__dirname, 'child.js'), { argv: process.argv.slice(2) });
+  worker.on('message', say);
+  worker.on('error', ({ message }) => say(`error ${message}`));
+  worker.on('exit', async (code) => {
+    await backAt(before);
+    say(`left ${code}`);
+    process.stdin.unref();
+  });
+  createInterface({ input: process.stdin }).on('line', (line) => {
+    if (line === 'terminate') worker.terminate();
+    else worker.postMessage(line);
+  });
+}
+
+main();
