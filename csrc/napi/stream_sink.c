@@ -3,6 +3,10 @@
 
 #include <stdbool.h>
 
+/* Frames are gathered up to this much: what Node holds for a client is a copy of
+ * its own, and no longer counted as its queue. */
+#define MAX_GATHERED ((size_t)64 * 1024)
+
 void sse_stream_sink_init(sse_stream_sink_t *self, sse_env_t *env,
                           void (*closed)(void *tag, sse_handle_t client, sse_reason_t reason)) {
   *self = (sse_stream_sink_t){.env = env, .closed = closed};
@@ -87,16 +91,24 @@ static napi_value call(sse_stream_sink_t *self, napi_ref function, sse_handle_t 
   return result;
 }
 
+/* How many of the frames go at once, and how many bytes that is. */
+static size_t gather(sse_frame_t *const *frames, size_t n, size_t offset, size_t *total) {
+  size_t gathered = 1;
+  *total = frames[0]->len - offset;
+  while (gathered < n && *total + frames[gathered]->len <= MAX_GATHERED) {
+    *total += frames[gathered++]->len;
+  }
+  return gathered;
+}
+
 static sse_sink_status_t write_stream(void *ctx, void *transport, sse_frame_t *const *frames,
                                       size_t n, size_t offset, size_t *taken) {
   sse_stream_sink_t *self = ctx;
   sse_sink_status_t status = SSE_SINK_BROKEN;
   napi_handle_scope scope;
   if (self->env->is_closing || napi_open_handle_scope(self->js, &scope) != napi_ok) return status;
-  size_t total = 0;
-  for (size_t i = 0; i < n; i++)
-    total += frames[i]->len;
-  total -= offset;
+  size_t total;
+  n = gather(frames, n, offset, &total);
   napi_value buffer = n == 1 && offset == 0 ? buffer_of_frame(self, frames[0])
                                             : buffer_of_all(self, frames, n, offset, total);
   napi_value result =
