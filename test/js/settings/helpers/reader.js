@@ -16,6 +16,7 @@ class Reader {
     /** 'end' when the stream was whole; the peer's error otherwise. */
     this.ending = null;
     this.isClosed = false;
+    this._stream = stream;
     const parser = new EventStreamParser((item) => this.items.push(item));
     stream.on('data', (bytes) => {
       this.body += bytes;
@@ -30,6 +31,11 @@ class Reader {
     stream.on('close', () => {
       this.isClosed = true;
     });
+  }
+
+  /** Reads nothing more. */
+  pause() {
+    this._stream.pause();
   }
 
   get events() {
