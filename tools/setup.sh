@@ -29,6 +29,7 @@ has:curl        curl          curl          curl          -
 has_chromium    chromium      chromium      chromium      -
 has_nginx       nginx         nginx         nginx         nginx
 has_iproute2    iproute2      iproute2      iproute       -
+has_faketime    libfaketime   libfaketime   libfaketime   -
 '
 SOAK_NEEDS="$C_TEST_NEEDS"'
 has:valgrind    valgrind      valgrind      valgrind      -
@@ -37,6 +38,8 @@ has:valgrind    valgrind      valgrind      valgrind      -
 has_cc() { command -v cc >/dev/null || command -v gcc >/dev/null; }
 has_nginx() { command -v nginx >/dev/null || [ -x /usr/sbin/nginx ]; } # sbin is not on everyone's PATH
 has_iproute2() { [ "$(uname)" != Linux ] || command -v ss >/dev/null; } # an `ip` alone may be busybox's
+# Preloaded, so of use on Linux alone.
+has_faketime() { [ "$(uname)" != Linux ] || node -e 'process.exit(require("./test/js/chaos/clock.js").findFaketime() ? 0 : 1)'; }
 has_chromium() { node -e 'process.exit(require("./tools/find-chromium.js")() ? 0 : 1)'; }
 
 probe() {
