@@ -227,13 +227,16 @@ describe('adversarial: a flood of unknown keys', () => {
     });
     const flood = Array.from({ length: 20 }, async () => {
       const socket = net.connect(app.address.port, '127.0.0.1');
+      socket.write(requests().join(''));
       let text = '';
-      socket.setEncoding('latin1').on('data', (chunk) => (text += chunk));
-      for (const request of requests()) if (!socket.write(request)) await once(socket, 'drain');
-      const answers = () => text.split('HTTP/1.1 ').slice(1);
-      await waitFor(() => answers().length === 500, () => `500 answers, not ${answers().length}`);
-      socket.destroy();
-      return answers().filter((answer) => answer.startsWith('401 ')).length;
+      let bodies = 0;
+      // However long it takes: the time of the whole test is limited.
+      for await (const chunk of socket.setEncoding('latin1')) {
+        text += chunk;
+        bodies += chunk.split('}').length - 1;
+        if (bodies === 500) break;
+      }
+      return text.split('HTTP/1.1 401 ').length - 1;
     });
     for (let i = 0; i < 20; i++) await app.open({ token: makeToken(i % 2 ? rsa : ec, { sub: `user${i}` }) });
     assert.deepEqual(await Promise.all(flood), Array(20).fill(500));
