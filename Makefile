@@ -46,7 +46,7 @@ valgrind: setup-soak ## the C tests under Valgrind, built without sanitizers
 		echo "== $$program"; $(VALGRIND) $$program || failed=$$((failed + 1)); \
 	done; echo "valgrind: $(words $(PROGRAMS_plain)) programs, $$failed failed"; [ $$failed -eq 0 ]
 
-soak: valgrind ## hours, not minutes: Valgrind, storms of faults, odd tokens, chaos (SOAK_MINUTES=60)
+soak: setup-test valgrind ## hours, not minutes: Valgrind, storms of faults, odd tokens, chaos (SOAK_MINUTES=60)
 	@$(MAKE) -s build/c-asan/test/c/io/test_faults
 	@SSE_STORMS=20000 build/c-asan/test/c/io/test_faults
 	@node tools/build.js --werror
