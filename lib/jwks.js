@@ -317,12 +317,16 @@ class JwksClient {
     this.#timers.clearTimeout(this.#timer);
     if (this.#closed) return;
     const wait = Math.min(Math.max(due - this.#now(), 1), MAX_TIMER);
-    this.#timer = this.#timers.setTimeout(() => {
-      const now = this.#now();
-      if (now < due) this.#arm(due);
-      else this.#refreshIfDue(now);
-    }, wait);
+    // Held weakly: the keys of a server that nobody has any more are not fetched for ever.
+    const ref = new WeakRef(this);
+    this.#timer = this.#timers.setTimeout(() => ref.deref()?.#wake(due), wait);
     this.#timer?.unref?.();
+  }
+
+  #wake(due) {
+    const now = this.#now();
+    if (now < due) this.#arm(due);
+    else this.#refreshIfDue(now);
   }
 }
 

@@ -6,9 +6,10 @@
 const assert = require('node:assert');
 const diagnostics = require('node:diagnostics_channel');
 const zlib = require('node:zlib');
+const { createJwksAuthenticator } = require('../../lib/authenticator');
 const { JwksClient } = require('../../lib/jwks');
-const { FakeTime, serveKeys } = require('./helpers/idp');
-const { waitFor } = require('./helpers/wait');
+const { FakeTime, makeKey, serveKeys } = require('./helpers/idp');
+const { turn, waitFor } = require('./helpers/wait');
 
 const SETTINGS = {
   url: 'http://127.0.0.1:1/jwks.json',
@@ -458,5 +459,24 @@ describe('JwksClient: over HTTP', () => {
     await start((req, res) => setTimeout(() => res.end('{}'), 20));
     await Promise.all(Array.from({ length: 500 }, () => client.keys()));
     assert.strictEqual(idp.hits, 1);
+  });
+});
+
+describe('JwksClient: when nobody has it any more', () => {
+  it('is collected, although a refresh is due some day', async () => {
+    const collected = [];
+    const registry = new FinalizationRegistry((name) => collected.push(name));
+    await (async () => {
+      const idp = await serveKeys([makeKey('ES256', 'a').jwk]);
+      const authenticate = createJwksAuthenticator({ url: idp.url, issuer: 'https://issuer.example', audience: 'api' });
+      await authenticate.ready();
+      await idp.close();
+      registry.register(authenticate, 'authenticator');
+    })();
+    await waitFor(async () => {
+      globalThis.gc();
+      await turn();
+      return collected.length === 1;
+    }, 'the authenticator to be collected');
   });
 });
