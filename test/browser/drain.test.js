@@ -1,9 +1,10 @@
 'use strict';
 
 // drain.test.js - a deployment as a browser sees it: the process that an EventSource of Chromium is connected
-// to drains and ends, another one takes over its port, and the page goes on by itself.
+// to drains and ends, another one takes over behind the same port, and the page goes on by itself.
 
 const assert = require('node:assert/strict');
+const net = require('node:net');
 
 const findChromium = require('../../tools/find-chromium');
 const { startDrainChild, endDrainChildren } = require('../js/helpers/drain');
@@ -14,6 +15,46 @@ const ARGS = [
   '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync',
 ];
+
+/** Holds the port, which any process could take between two servers, and passes every byte to the one of now. */
+class Front {
+  constructor() {
+    this.target = undefined;
+    this._sockets = new Set();
+    this._server = net.createServer((down) => this._connect(down));
+  }
+
+  _connect(down) {
+    const up = this.target === undefined ? undefined : net.connect(this.target, '127.0.0.1');
+    for (const socket of [down, up ?? down]) {
+      this._sockets.add(socket);
+      socket.on('error', () => {});
+      socket.on('close', () => this._sockets.delete(socket));
+    }
+    if (up === undefined) {
+      down.destroy();
+      return;
+    }
+    down.pipe(up).pipe(down);
+    up.on('error', () => down.destroy());
+    down.on('close', () => up.destroy());
+  }
+
+  async listen() {
+    await new Promise((resolve) => {
+      this._server.listen(0, '127.0.0.1', resolve);
+    });
+    this.port = this._server.address().port;
+    return this;
+  }
+
+  close() {
+    for (const socket of this._sockets) socket.destroy();
+    return new Promise((resolve) => {
+      this._server.close(resolve);
+    });
+  }
+}
 
 /** What the page runs: everything that its EventSource tells, with the time of it. */
 function watch() {
@@ -31,6 +72,13 @@ function watch() {
 (CHROMIUM ? describe : describe.skip)('an EventSource in Chromium whose server drains', function suite() {
   this.timeout(60_000);
   let browser;
+  let front;
+
+  beforeEach(async () => {
+    front = await new Front().listen();
+  });
+
+  afterEach(() => front.close());
 
   before(async () => {
     const { chromium } = require('playwright-core');
@@ -43,10 +91,11 @@ function watch() {
   for (const transport of ['socket', 'stream']) {
     it(`comes back to the next server by itself, and knows that it may have missed something (${transport})`, async () => {
       const first = await startDrainChild(transport);
+      front.target = first.port;
       const page = await browser.newPage();
       const faults = [];
       page.on('pageerror', (error) => faults.push(error.message));
-      await page.goto(`http://127.0.0.1:${first.port}/page`);
+      await page.goto(`http://127.0.0.1:${front.port}/page`);
       await page.evaluate(watch);
       const look = () => page.evaluate(() => window.look());
       const seenOf = async (type) => (await look()).filter((event) => event.type === type);
@@ -58,8 +107,10 @@ function watch() {
       await has('update', 1);
       first.tell('drain 300');
       assert.deepEqual(await first.exit, [0, null]);
+      front.target = undefined;
       assert.ok(first.lines.includes('disconnected shutdown'), first.lines.join(' | '));
-      const second = await startDrainChild(transport, first.port);
+      const second = await startDrainChild(transport);
+      front.target = second.port;
       await has('connected', 2);
       second.tell('publish two');
       await has('update', 2);

@@ -1,7 +1,7 @@
 'use strict';
 
 // drain-child.js - a server in a process of its own, as one that is deployed: told to drain, it closes its
-// HTTP server, drains, and must end by itself. Arguments: transport and port.
+// HTTP server, drains, and must end by itself. Its argument is the transport.
 
 const http = require('node:http');
 const { createInterface } = require('node:readline');
@@ -9,7 +9,7 @@ const express = require('express');
 
 const { createSseServer } = require('../../..');
 
-const [, , transport, port] = process.argv;
+const [, , transport] = process.argv;
 const say = (text) => process.stdout.write(`${text}\n`);
 
 const sse = createSseServer({
@@ -41,4 +41,4 @@ createInterface({ input: process.stdin }).on('line', (line) => {
   commands[name](rest.join(' '));
 });
 process.stdin.unref();
-server.listen(Number(port), '127.0.0.1', () => say(`listening ${server.address().port}`));
+server.listen(0, '127.0.0.1', () => say(`listening ${server.address().port}`));

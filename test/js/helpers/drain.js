@@ -10,9 +10,9 @@ const { createInterface } = require('node:readline');
 const { waitFor } = require('./wait');
 
 class DrainChild {
-  constructor(transport, port) {
+  constructor(transport) {
     const file = path.join(__dirname, 'drain-child.js');
-    this.process = spawn(process.execPath, [file, transport, String(port)], { stdio: ['pipe', 'pipe', 'pipe'] });
+    this.process = spawn(process.execPath, [file, transport], { stdio: ['pipe', 'pipe', 'pipe'] });
     this.lines = [];
     this.stderr = '';
     createInterface({ input: this.process.stdout }).on('line', (line) => this.lines.push(line));
@@ -39,9 +39,9 @@ class DrainChild {
 
 let children = [];
 
-/** @param {'socket' | 'stream' | 'auto'} transport @param {number} [port] any, when left out */
-async function startDrainChild(transport, port = 0) {
-  const child = new DrainChild(transport, port);
+/** @param {'socket' | 'stream' | 'auto'} transport */
+async function startDrainChild(transport) {
+  const child = new DrainChild(transport);
   children.push(child);
   child.port = Number(await child.says('listening'));
   return child;
