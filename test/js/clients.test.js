@@ -245,3 +245,56 @@ for (const transport of TRANSPORTS) {
     });
   });
 }
+
+for (const transport of TRANSPORTS) {
+  describe(`disconnectUser() (${transport})`, () => {
+    it('ends every connection of the user and no other, and says why', async () => {
+      const reasons = [];
+      const onDisconnect = ({ userId }, reason) => reasons.push([userId, reason]);
+      const app = await startServer({ transport, hooks: { onDisconnect } });
+      const [first, second, other] = [await app.open(), await app.open({ channels: ['a'] }), await app.open({ token: 'bob' })];
+      assert.equal(app.sse.disconnectUser('alice', 'locked'), 2);
+      for (const client of [first, second]) {
+        await client.closed();
+        const { type, data } = client.events.at(-1);
+        assert.deepEqual([type, JSON.parse(data)], ['closing', { reason: 'locked', reconnect: false }]);
+      }
+      await app.hasClients(1);
+      await waitFor(() => reasons.length === 2);
+      assert.deepEqual(reasons, [['alice', 'server'], ['alice', 'server']]);
+      assert.equal(other.isClosed, false);
+      assert.equal(app.sse.disconnectUser('alice'), 0);
+    });
+
+    it('says server when no reason is given, and nothing to a user of that name\'s channel', async () => {
+      const app = await startServer({ transport });
+      const alice = await app.open();
+      const reader = await app.open({ token: 'bob', channels: ['alice'] });
+      assert.equal(app.sse.disconnectUser('alice'), 1);
+      await alice.closed();
+      assert.equal(JSON.parse(alice.events.at(-1).data).reason, 'server');
+      assert.equal(reader.isClosed, false);
+      await app.sse.publish('alice', { type: 't', data: 1 });
+      assert.deepEqual(await reader.data(1), [1]);
+    });
+
+    it('comes after what was published before', async () => {
+      const app = await startServer({ transport });
+      const client = await app.open({ channels: ['a'] });
+      for (let i = 0; i < 50; i++) await app.sse.publish('a', { type: 't', data: i });
+      app.sse.disconnectUser('alice');
+      await client.closed();
+      assert.equal(client.published.length, 50);
+    });
+  });
+}
+
+describe('disconnectUser()', () => {
+  it('throws for what is no user id and no reason', async () => {
+    const { sse } = await startServer();
+    assert.throws(() => sse.disconnectUser(''), { code: 'ERR_SSE_INVALID_USER' });
+    for (const args of [[1], ['alice', ''], ['alice', 1], ['alice', null]]) {
+      assert.throws(() => sse.disconnectUser(...args), { code: 'ERR_SSE_INVALID_ARG' });
+    }
+  });
+});
