@@ -57,6 +57,9 @@ void peer_read_to_end(peer_t *peer);
  * it. Only where it `may_lose` an event may history be said to be incomplete. */
 void peer_check(const peer_t *peer, bool lives, bool may_lose);
 
+/* True when no piece of an event stands at the end of what was read. */
+bool peer_is_whole(const peer_t *peer);
+
 bool peer_saw_closing(const peer_t *peer);
 uint64_t peer_n_events(const peer_t *peer);
 
