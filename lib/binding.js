@@ -69,16 +69,18 @@ function load() {
     const searched = chosen ? `there is no ${candidates[0]}` : `there is no native_sse.node in ${path.dirname(CANDIDATES[0])}`;
     throw unsupported(`${where}: ${searched}. ${fix(chosen)}`);
   }
-  let loaded;
+  const loaded = { exports: {} };
   try {
-    loaded = require(file);
+    // Not require: of a file that another copy of the package has loaded it would answer that copy's exports, and
+    // only one of the two would hear its events.
+    process.dlopen(loaded, file);
   } catch (cause) {
     // A loader's message names the file more often than not, but not always.
     const reason = cause.message.includes(file) ? cause.message : `${file}: ${cause.message}`;
     throw unsupported(`${where}: ${reason}. ${fix(chosen)}`, cause);
   }
-  if (typeof loaded.onEvents !== 'function') throw unsupported(`${where}: ${file} is another addon. ${fix(chosen)}`);
-  return loaded;
+  if (typeof loaded.exports.onEvents !== 'function') throw unsupported(`${where}: ${file} is another addon. ${fix(chosen)}`);
+  return loaded.exports;
 }
 
 const addon = load();
