@@ -11,9 +11,9 @@ const os = require('node:os');
 const path = require('node:path');
 const { Worker } = require('node:worker_threads');
 
-const { TRANSPORTS, cleanUp, adopt, listen } = require('./helpers/app');
-const { connect } = require('./helpers/client');
+const { TRANSPORTS, cleanUp, listen } = require('./helpers/app');
 const { start, endPrograms, subscribe } = require('./helpers/program');
+const { waitFor } = require('./helpers/wait');
 
 const ROOT = path.join(__dirname, '../..');
 const CHILD = path.join(__dirname, 'helpers/child.js');
@@ -68,42 +68,65 @@ for (const transport of TRANSPORTS) {
 }
 
 describe('two copies of the package in one process', () => {
-  it('both serve, and each has its own clients', async () => {
-    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'native-sse-copy-'));
-    const servers = [];
-    try {
-      for (const name of ['index.js', 'package.json', 'lib', 'build/Release/native_sse.node']) {
-        fs.mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
-        fs.cpSync(path.join(ROOT, name), path.join(folder, name), { recursive: true });
-      }
-      const packages = [require(ROOT), require(folder)];
-      assert.notEqual(packages[0].createSseServer, packages[1].createSseServer);
-      for (const { createSseServer } of packages) {
-        const sse = createSseServer({ transport: 'socket', hooks: { authenticateSubscriber: () => ({ sub: 'alice' }) } });
-        const server = http.createServer(sse.handler);
-        servers.push({ sse, server });
-        await listen(server, { port: 0, host: '127.0.0.1' });
-      }
-      const clients = [];
-      for (const { server } of servers) {
-        const client = adopt(connect({ port: server.address().port, path: '/?channel=a', headers: { Authorization: 'Bearer x' } }));
-        await client.connected();
-        clients.push(client);
-      }
-      for (const [i, { sse }] of servers.entries()) {
-        await sse.publish('a', { type: 't', data: i });
-        assert.equal(sse.clients.size, 1);
-      }
-      for (const [i, client] of clients.entries()) {
-        assert.deepEqual(await client.data(1), [i]);
-      }
-    } finally {
-      for (const { sse, server } of servers) {
-        await sse.stop();
-        server.close();
-      }
-      fs.rmSync(folder, { recursive: true });
+  const ADDON = process.env.NATIVE_SSE_BINDING || path.join(ROOT, 'build/Release/native_sse.node');
+  const before = process.env.NATIVE_SSE_BINDING;
+  let folder;
+  let servers;
+
+  beforeEach(() => {
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), 'native-sse-copy-'));
+    servers = [];
+  });
+
+  afterEach(async () => {
+    if (before === undefined) delete process.env.NATIVE_SSE_BINDING;
+    else process.env.NATIVE_SSE_BINDING = before;
+    for (const { sse, server } of servers) {
+      await sse.stop();
+      server.close();
     }
+    fs.rmSync(folder, { recursive: true });
+  });
+
+  function requireCopy() {
+    for (const name of ['index.js', 'package.json', 'lib']) fs.cpSync(path.join(ROOT, name), path.join(folder, name), { recursive: true });
+    fs.mkdirSync(path.join(folder, 'build/Release'), { recursive: true });
+    fs.copyFileSync(ADDON, path.join(folder, 'build/Release/native_sse.node'));
+    return require(folder);
+  }
+
+  async function assertBothServe(packages) {
+    assert.notEqual(packages[0].createSseServer, packages[1].createSseServer);
+    const left = [];
+    for (const [i, { createSseServer }] of packages.entries()) {
+      const hooks = { authenticateSubscriber: () => ({ sub: 'alice' }), onDisconnect: () => left.push(i) };
+      const sse = createSseServer({ transport: 'socket', hooks });
+      const server = http.createServer(sse.handler);
+      servers.push({ sse, server });
+      await listen(server, { port: 0, host: '127.0.0.1' });
+    }
+    const clients = servers.map(({ server }) => subscribe(server.address().port));
+    for (const client of clients) await client.connected();
+    for (const [i, { sse }] of servers.entries()) {
+      await sse.publish('a', { type: 't', data: i });
+      assert.equal(sse.clients.size, 1);
+    }
+    for (const [i, client] of clients.entries()) assert.deepEqual(await client.data(1), [i]);
+    // Each hears of its own client's end.
+    for (const [i, client] of clients.entries()) {
+      client.end();
+      await waitFor(() => left.includes(i), `the client of server ${i} to be told of`);
+    }
+  }
+
+  it('both serve, and each has its own clients', async () => {
+    delete process.env.NATIVE_SSE_BINDING;
+    await assertBothServe([require(ROOT), requireCopy()]);
+  });
+
+  it('both serve when NATIVE_SSE_BINDING gives them one addon', async () => {
+    process.env.NATIVE_SSE_BINDING = ADDON;
+    await assertBothServe([require(ROOT), requireCopy()]);
   });
 });
 

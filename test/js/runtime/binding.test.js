@@ -150,8 +150,10 @@ describe('the native core', () => {
     });
 
     it('must be ours', () => {
-      const binding = path.join(folder, 'foreign.json');
-      fs.writeFileSync(binding, '{}');
+      const binding = path.join(folder, 'foreign.node');
+      const source = path.join(folder, 'foreign.c');
+      fs.writeFileSync(source, 'void *napi_register_module_v1(void *env, void *exports) { (void)env; return exports; }\n');
+      assert.equal(spawnSync('cc', ['-shared', '-fPIC', '-o', binding, source]).status, 0);
       assertUnsupported(load({ binding }), HERE, `${binding} is another addon`, 'NATIVE_SSE_BINDING');
     });
 
