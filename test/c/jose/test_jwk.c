@@ -296,6 +296,27 @@ static void test_thumbprint(void **state) {
   EVP_PKEY_free(other_ec);
 }
 
+/* RFC 7638 section 3.2: for EC these members, in this order. */
+static void test_thumbprint_of_ec(void **state) {
+  unsigned char digest[SSE_THUMBPRINT_SIZE];
+  unsigned len = 0;
+  char *x = number_of(ec, OSSL_PKEY_PARAM_EC_PUB_X, 32);
+  char *y = number_of(ec, OSSL_PKEY_PARAM_EC_PUB_Y, 32);
+  char *json = format("{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"}", x, y);
+  char *entry = format("{%s}", ec_jwk);
+  (void)state;
+  assert_int_equal(EVP_Digest(json, strlen(json), digest, &len, EVP_sha256(), NULL), 1);
+  char *expected = b64(digest, len);
+  char *found = thumbprint_in(entry, SSE_JWS_ES256);
+  assert_string_equal(found, expected);
+  free(found);
+  free(expected);
+  free(entry);
+  free(json);
+  free(x);
+  free(y);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_sets),          cmocka_unit_test(test_sizes),
@@ -303,7 +324,7 @@ int main(void) {
       cmocka_unit_test(test_kid),           cmocka_unit_test(test_kty),
       cmocka_unit_test(test_kid_length),    cmocka_unit_test(test_skipped_before),
       cmocka_unit_test(test_weak_and_good), cmocka_unit_test(test_one),
-      cmocka_unit_test(test_thumbprint),
+      cmocka_unit_test(test_thumbprint),    cmocka_unit_test(test_thumbprint_of_ec),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }
