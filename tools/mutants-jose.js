@@ -106,7 +106,7 @@ const mutants = [
     replace: 'config->max_bytes',
   },
   { file: 'verify.c', name: 'the configured limit of the length is ignored', find: 'config->max_bytes < SSE_JWS_MAX_BYTES ? config->max_bytes : SSE_JWS_MAX_BYTES', replace: 'SSE_JWS_MAX_BYTES' },
-  { file: 'verify.c', name: 'a token with an empty payload', find: 'sse_jws_split(sse_text(text, len), max, false, &jws)', replace: 'sse_jws_split(sse_text(text, len), max, true, &jws)' },
+  { file: 'verify.c', name: 'a token with an empty payload', find: '*reason = sse_jws_split(sse_text(text, len), max, false, &jws);', replace: '*reason = sse_jws_split(sse_text(text, len), max, true, &jws);' },
   { file: 'verify.c', name: 'the configured typ is ignored', find: 'sse_jws_read_header(&jws, config->algs, config->typ, &header)', replace: 'sse_jws_read_header(&jws, config->algs, sse_text(NULL, 0), &header)' },
   { file: 'verify.c', name: 'the configured algorithms are ignored', find: 'sse_jws_read_header(&jws, config->algs, config->typ, &header)', replace: 'sse_jws_read_header(&jws, SSE_JWS_ALL_ALGS, config->typ, &header)' },
   { file: 'verify.c', name: 'claims are not checked', find: '  reason = sse_claims_check(json, config, now, &claims);\n', replace: '' },
@@ -361,6 +361,20 @@ const mutants = [
   { file: 'jwk_import.c', name: 'any curve', find: '  if (!sse_text_is(crv, "P-256")) return SSE_JOSE_E_NOKEY;\n', replace: '' },
   { file: 'jwk_import.c', name: 'a number that is not base64url is weak', find: 'return reason == SSE_JOSE_E_B64 ? SSE_JOSE_E_NOKEY : reason;', replace: 'return reason == SSE_JOSE_E_B64 ? SSE_JOSE_E_KEY_WEAK : reason;' },
   { file: 'jwk_import.c', name: 'decoded bytes leak', find: '    reason = *out ? SSE_JOSE_OK : SSE_JOSE_E_OOM;\n  }\n  sse_jose_free(bytes);\n', replace: '    reason = *out ? SSE_JOSE_OK : SSE_JOSE_E_OOM;\n  }\n' },
+
+  // ---- thumbprint.c, and the peek at an issuer -----------------------------------
+  { file: 'thumbprint.c', name: 'a thumbprint of half a key', find: '  for (size_t i = 0; i < 2; i++) {', replace: '  for (size_t i = 0; i < 1; i++) {' },
+  { file: 'thumbprint.c', name: 'a thumbprint without values', find: ' || !update(ctx, value)) goto exit;', replace: ') goto exit;' },
+  { file: 'thumbprint.c', name: 'both types of keys in one form', find: 'alg == SSE_JWS_ES256 ? &ec_form : &rsa_form', replace: 'alg != SSE_JWS_ES256 ? &ec_form : &rsa_form' },
+  { file: 'thumbprint.c', name: 'the kty is not in the thumbprint', find: '\\"kty\\":\\"EC\\",', replace: '' },
+  { file: 'thumbprint.c', name: 'a failed digest of a key goes unnoticed', find: ' || EVP_DigestFinal_ex(ctx, out, NULL) != 1) goto exit;', replace: ') goto exit;\n  (void)EVP_DigestFinal_ex(ctx, out, NULL);' },
+  { file: 'thumbprint.c', name: 'a failed update of a digest (-1) is success', find: 'text.len) == 1;', replace: 'text.len);' },
+  { file: 'thumbprint.c', name: 'the context of a thumbprint leaks', find: '  EVP_MD_CTX_free(ctx);\n', replace: '' },
+  { file: 'jwk.c', name: 'a key without a thumbprint', find: '  if (reason == SSE_JOSE_OK) reason = sse_thumbprint(entry, key->alg, key->thumbprint);\n', replace: '' },
+  { file: 'jwk.c', name: 'a key whose thumbprint failed leaks', find: '    EVP_PKEY_free(key->pkey);\n    key->pkey = NULL;\n', replace: '' },
+  { file: 'verify.c', name: 'a peek at an issuer that is no string', find: 'if (sse_json_get_string(payload, "iss", &iss) != SSE_JSON_FOUND) return SSE_JOSE_E_ISS;', replace: 'if (sse_json_get_string(payload, "iss", &iss) != SSE_JSON_FOUND) iss = sse_text("", 0);' },
+  { file: 'verify.c', name: 'a peek at an issuer forgets its end', find: 'sse_jose_calloc(iss.len + 1, 1)', replace: 'sse_jose_calloc(iss.len ? iss.len : 1, 1)' },
+  { file: 'verify.c', name: 'a peek at a token of any length', find: 'sse_jws_split(sse_text(text, len), max, false, &jws);\n  if (reason', replace: 'sse_jws_split(sse_text(text, len), len, false, &jws);\n  if (reason' },
 
   // ---- text.h, reason.c ----------------------------------------------------------
   { file: 'text.h', name: 'texts are equal to what begins with them', find: 'return a.len == b.len && (a.len == 0', replace: 'return a.len <= b.len && (a.len == 0' },

@@ -37,7 +37,7 @@ const SOURCE_FILES = cFilesOf(SOURCES);
 const PROGRAMS = cFilesOf(TESTS).filter((name) => name.startsWith('test_')).map((name) => name.replace(/\.c$/, ''));
 const HELPERS = cFilesOf(TESTS).filter((name) => !name.startsWith('test_'));
 /** The program that mostly decides, where it is not the one named like the source. */
-const DECIDING = { json_scan: 'test_json', jwk_import: 'test_jwk', signature: 'test_verify' };
+const DECIDING = { json_scan: 'test_json', signature: 'test_verify', thumbprint: 'test_jwk' };
 
 /** Runs a command to its end; resolves to its exit code, or to what ended it. */
 function run(command, args, options = {}) {
