@@ -3,24 +3,17 @@
 // { id, result } or { id, error }.
 'use strict';
 
-const fs = require('node:fs');
 const path = require('node:path');
-const { monitorEventLoopDelay, performance } = require('node:perf_hooks');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { promisify } = require('node:util');
 
+const { openWindow } = require('./window');
+
 const nextTurn = promisify(setImmediate);
-const DELAY_RESOLUTION_MS = 10;
 
 const definition = require(path.join(__dirname, 'servers', `${path.basename(process.argv[2])}.js`));
 let server = null;
-let window = null;
-
-// Of the main thread alone, in ns (Linux): on a core, and ready but without one.
-function mainThread() {
-  const [cpu, wait] = fs.readFileSync('/proc/self/schedstat', 'utf8').split(' ').map(Number);
-  return { cpu, wait };
-}
+let closeWindow = null;
 
 function microseconds(from, to) {
   return Number(to - from) / 1e3;
@@ -38,6 +31,8 @@ const commands = {
       title: definition.title,
       path: definition.path,
       ready: definition.ready,
+      replays: definition.replays === true,
+      hasTokens: server.tokens !== undefined,
       port: server.port,
     };
   },
@@ -56,31 +51,15 @@ const commands = {
 
   // Opens a window over everything the process does until `measured`. The
   // monitor of delays wakes the loop all the time, so it has windows of its own.
-  measure({ withDelay }) {
-    const delay = withDelay ? monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS }) : null;
-    delay?.enable();
-    window = {
-      delay,
-      elu: performance.eventLoopUtilization(),
-      main: mainThread(),
-      cpu: process.cpuUsage(),
-    };
+  measure({ delayResolution }) {
+    closeWindow = openWindow({ delayResolution });
   },
 
-  measured() {
-    const { delay, elu, main, cpu } = window;
-    window = null;
-    const used = process.cpuUsage(cpu);
-    const mainNow = mainThread();
-    delay?.disable();
-    return {
-      activeUs: performance.eventLoopUtilization(elu).active * 1e3,
-      mainCpuUs: (mainNow.cpu - main.cpu) / 1e3,
-      mainWaitUs: (mainNow.wait - main.wait) / 1e3,
-      processCpuUs: used.user + used.system,
-      delayMaxUs: delay ? Math.max(0, delay.max / 1e3 - DELAY_RESOLUTION_MS * 1e3) : undefined,
-    };
-  },
+  measured: () => closeWindow(),
+
+  // Of a server with its own authentication.
+  tokens: ({ count }) => server.tokens(count),
+  signatureChecks: () => server.signatureChecks?.(),
 
   // `count` events, the first with the number `first`: every `spacing` ms, with
   // 'turn' one each turn of the event loop, with 0 all in one tick. `instead` of

@@ -11,6 +11,14 @@
  *                       answers {"phase":"armed"} at once, and the result when
  *                       every subscriber has passed event FIRST + COUNT - 1
  *   idle MS             keep reading; any event that comes is a surplus
+ *   token I TEXT        from now on subscribers send "Authorization: Bearer TEXT", and
+ *                       take turns when there are several; I counts from 0
+ *   cut                 reset every subscription; each remembers where it was
+ *   storm N FIRST COUNT TIMEOUT_MS
+ *                       open subscriptions until there are N, all at once; those that
+ *                       were cut send their Last-Event-ID. Everybody is served when it
+ *                       is connected and has the events FIRST to FIRST + COUNT - 1,
+ *                       which were published meanwhile (COUNT 0: nothing is replayed)
  *   close               close every subscription
  *   quit                end (so does the end of stdin)
  *
@@ -27,6 +35,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -48,7 +57,10 @@ enum {
   EPOLL_BATCH = 512,
   CLIENTS_MAX = 60000,
   COUNT_MAX = 1000000,
-  LINGER_MS = 50 /* after the last expected event: a duplicate shows here */
+  TOKENS_MAX = 1000,
+  REQUEST_MAX = 8192,
+  STORM_WINDOW = 4000, /* unanswered at most: below a backlog of 4096 no SYN is dropped */
+  LINGER_MS = 50       /* after the last expected event: a duplicate shows here */
 };
 
 static const uint32_t STDIN_TAG = UINT32_MAX;
@@ -103,7 +115,7 @@ static uint64_t hist_quantile(const struct histogram *h, double q) {
 
 /* ---- state ------------------------------------------------------------ */
 
-enum client_state { DEAD, CONNECTING, HEAD, BODY };
+enum client_state { DEAD, CUT, CONNECTING, HEAD, BODY };
 enum chunk_state { CHUNK_NONE, CHUNK_SIZE, CHUNK_EXT, CHUNK_DATA, CHUNK_END };
 enum event_type { TYPE_MESSAGE, TYPE_TICK, TYPE_CONNECTED, TYPE_OTHER };
 
@@ -122,8 +134,9 @@ struct client {
 
 static struct {
   struct sockaddr_in addr;
-  char request[1024];
-  size_t request_len;
+  char request[1024]; /* all but the last empty line */
+  char *tokens[TOKENS_MAX];
+  uint32_t token_count;
   uint32_t max_clients, window;
   bool ready_on_head;
   uint64_t deadline;
@@ -151,9 +164,9 @@ static int first_errno;
 
 /* The phase that is running. */
 static struct {
-  bool active;
+  bool active, replay;
   uint64_t first, last; /* of the n that are expected */
-  uint64_t received, done, first_published, last_arrival, bytes_before;
+  uint64_t received, done, retried, first_published, last_arrival, bytes_before;
   uint64_t *published, *arrived; /* for each n */
   struct histogram latency;
 } phase;
@@ -203,7 +216,7 @@ static void client_close(struct client *c) {
   free(c->part);
   c->part = NULL;
   c->part_len = c->part_cap = 0;
-  if (c->state == DEAD) return;
+  if (c->state == DEAD || c->state == CUT) return;
   if (c->ready) alive--;
   else inflight--;
   c->state = DEAD;
@@ -212,12 +225,9 @@ static void client_close(struct client *c) {
 /* The subscription failed, was refused, or was ended by the server. */
 static void client_lost(struct client *c, int error) {
   if (error && !first_errno) first_errno = error;
-  if (c->ready) {
-    total.lost++;
-    if (phase.active && c->next <= phase.last) phase.done++;
-  } else {
-    total.failed++;
-  }
+  if (c->ready) total.lost++;
+  else total.failed++;
+  if (phase.active && c->next <= phase.last) phase.done++;
   client_close(c);
 }
 
@@ -229,11 +239,12 @@ static void client_ready(struct client *c) {
   hist_add(&connect_latency, now_ns() - c->started);
 }
 
-static void client_open(uint32_t index, uint64_t next) {
+static void client_open(uint32_t index, uint64_t next, uint64_t last_id) {
   struct client *c = &clients[index];
   memset(c, 0, sizeof *c);
   c->state = CONNECTING;
   c->next = next;
+  c->last_id = last_id;
   c->started = now_ns();
   inflight++;
   c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -250,6 +261,26 @@ static void client_open(uint32_t index, uint64_t next) {
   if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &ev) < 0) client_lost(c, errno);
 }
 
+/* What a subscriber sends; one that was cut says how far it got. */
+static size_t write_request(char to[REQUEST_MAX], const struct client *c, uint32_t index) {
+  int len = snprintf(to, REQUEST_MAX, "%s", config.request);
+  if (config.token_count)
+    len += snprintf(to + len, (size_t)(REQUEST_MAX - len), "Authorization: Bearer %s\r\n",
+                    config.tokens[index % config.token_count]);
+  if (c->last_id)
+    len += snprintf(to + len, (size_t)(REQUEST_MAX - len), "Last-Event-ID: %" PRIu64 "\r\n",
+                    c->last_id);
+  len += snprintf(to + len, (size_t)(REQUEST_MAX - len), "\r\n");
+  return (size_t)len;
+}
+
+/* Whether the kernel had to send the SYN again: the accept queue was full. */
+static bool was_retried(int fd) {
+  struct tcp_info info;
+  socklen_t size = sizeof info;
+  return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_total_retrans > 0;
+}
+
 static void client_connected(struct client *c, uint32_t index) {
   int error = 0;
   socklen_t size = sizeof error;
@@ -258,8 +289,11 @@ static void client_connected(struct client *c, uint32_t index) {
     client_lost(c, error);
     return;
   }
-  ssize_t sent = send(c->fd, config.request, config.request_len, MSG_NOSIGNAL);
-  if (sent != (ssize_t)config.request_len) {
+  if (phase.active && was_retried(c->fd)) phase.retried++;
+  char request[REQUEST_MAX];
+  size_t len = write_request(request, c, index);
+  ssize_t sent = send(c->fd, request, len, MSG_NOSIGNAL);
+  if (sent != (ssize_t)len) {
     client_lost(c, sent < 0 ? errno : EMSGSIZE);
     return;
   }
@@ -326,12 +360,13 @@ static void tick(struct client *c, uint64_t now) {
   c->next = c->n + 1;
   uint64_t i = c->n - phase.first;
   phase.received++;
+  if (now > phase.last_arrival) phase.last_arrival = now;
+  if (c->n == phase.last) phase.done++;
+  if (phase.replay) return; /* when it was published says nothing */
   phase.published[i] = c->t;
   if (now > phase.arrived[i]) phase.arrived[i] = now;
-  if (now > phase.last_arrival) phase.last_arrival = now;
   if (c->t < phase.first_published) phase.first_published = c->t;
   hist_add(&phase.latency, now > c->t ? now - c->t : 0);
-  if (c->n == phase.last) phase.done++;
 }
 
 static void dispatch(struct client *c, uint64_t now) {
@@ -505,7 +540,7 @@ static void step(uint64_t until) {
     }
     struct client *c = &clients[tag];
     if (c->state == CONNECTING) client_connected(c, tag);
-    else if (c->state != DEAD) client_readable(c);
+    else if (c->state != DEAD && c->state != CUT) client_readable(c);
   }
 }
 
@@ -524,7 +559,7 @@ static void command_connect(uint32_t want) {
   uint64_t start = now_ns(), cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
   uint32_t before = opened;
   while ((opened < want || inflight > 0) && !input_ended) {
-    while (opened < want && inflight < config.window) client_open(opened++, next_due);
+    while (opened < want && inflight < config.window) client_open(opened++, next_due, 0);
     step(now_ns() + 1000000000u);
   }
   double seconds = (double)(now_ns() - start) / 1e9;
@@ -541,16 +576,33 @@ static int ascending(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static void command_expect(uint64_t first, uint64_t count, uint64_t timeout_ms) {
+static void phase_begin(uint64_t first, uint64_t count, bool replay) {
   memset(&phase, 0, sizeof phase);
+  phase.active = true;
+  phase.replay = replay;
   phase.first = first;
   phase.last = first + count - 1;
   phase.first_published = UINT64_MAX;
+  phase.bytes_before = total.bytes;
+}
+
+/* Who has not passed the last one has missed the rest (the lost as well). */
+static void phase_end(void) {
+  phase.active = false;
+  for (uint32_t i = 0; i < opened; i++) {
+    struct client *c = &clients[i];
+    if (!c->ready || c->next > phase.last) continue;
+    total.missed += phase.last + 1 - c->next;
+    c->next = phase.last + 1;
+  }
+  next_due = phase.last + 1;
+}
+
+static void command_expect(uint64_t first, uint64_t count, uint64_t timeout_ms) {
+  phase_begin(first, count, false);
   phase.published = calloc(count, sizeof *phase.published);
   phase.arrived = calloc(count, sizeof *phase.arrived);
   if (!phase.published || !phase.arrived) die("calloc");
-  phase.active = true;
-  phase.bytes_before = total.bytes;
   uint32_t members = alive;
   printf("{\"phase\":\"armed\"}\n");
   fflush(stdout);
@@ -561,16 +613,7 @@ static void command_expect(uint64_t first, uint64_t count, uint64_t timeout_ms) 
   bool late = phase.done < members;
   cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu;
   if (!late) drain_for(LINGER_MS);
-  phase.active = false;
-
-  /* Who has not passed the last one has missed the rest (the lost as well). */
-  for (uint32_t i = 0; i < opened; i++) {
-    struct client *c = &clients[i];
-    if (!c->ready || c->next > phase.last) continue;
-    total.missed += phase.last + 1 - c->next;
-    c->next = phase.last + 1;
-  }
-  next_due = phase.last + 1;
+  phase_end();
 
   printf("{\"phase\":\"expect\",\"first\":%" PRIu64 ",\"count\":%" PRIu64 ",\"received\":%" PRIu64
          ",\"late\":%s,\"cpuMs\":%.1f,\"bytes\":%" PRIu64,
@@ -605,14 +648,75 @@ static void command_idle(uint64_t ms) {
   report_end();
 }
 
-static void command_close(void) {
-  /* A reset leaves no TIME_WAIT, so many runs cannot use up the ports. */
+static void command_token(uint64_t index, const char *text) {
+  free(config.tokens[index]);
+  config.tokens[index] = strdup(text);
+  if (!config.tokens[index]) die("strdup");
+  if (index == config.token_count) config.token_count++;
+  printf("{\"phase\":\"token\",\"tokens\":%u", config.token_count);
+  report_end();
+}
+
+/* A reset leaves no TIME_WAIT, so many runs cannot use up the ports. */
+static void client_reset(struct client *c) {
   struct linger reset = {.l_onoff = 1, .l_linger = 0};
+  if (c->fd >= 0) setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  client_close(c);
+}
+
+static void command_cut(void) {
+  uint32_t before = alive;
   for (uint32_t i = 0; i < opened; i++) {
     if (clients[i].state == DEAD) continue;
-    setsockopt(clients[i].fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-    client_close(&clients[i]);
+    client_reset(&clients[i]);
+    clients[i].state = CUT;
   }
+  printf("{\"phase\":\"cut\",\"cut\":%u", before);
+  report_counters();
+  report_end();
+}
+
+/* Opens one more of a storm: a new one, or one that was cut and goes on where it was. */
+static void storm_open(uint32_t index, bool replays) {
+  if (index == opened) {
+    client_open(opened++, phase.first, 0);
+  } else if (clients[index].state == CUT) {
+    /* Without a replay, what was published meanwhile is nobody's. */
+    uint64_t next = replays ? clients[index].next : phase.first;
+    client_open(index, next, clients[index].last_id);
+  }
+}
+
+static void command_storm(uint32_t want, uint64_t first, uint64_t count, uint64_t timeout_ms) {
+  phase_begin(first, count, true);
+  memset(&connect_latency, 0, sizeof connect_latency);
+  uint32_t before = alive;
+  uint64_t start = now_ns(), until = start + timeout_ms * 1000000u;
+  uint64_t cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+  uint64_t members = count > 0 ? want - before : 0; /* who has a last event to wait for */
+  uint32_t next = 0;
+  bool late = true;
+  while (late && now_ns() < until && !input_ended) {
+    while (next < want && inflight < STORM_WINDOW) storm_open(next++, count > 0);
+    step(until);
+    late = next < want || inflight > 0 || phase.done < members;
+  }
+  double seconds = (double)(now_ns() - start) / 1e9;
+  cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+  if (!late) drain_for(LINGER_MS);
+  phase_end();
+
+  printf("{\"phase\":\"storm\",\"served\":%u,\"replayed\":%" PRIu64 ",\"retried\":%" PRIu64
+         ",\"late\":%s,\"seconds\":%.6f,\"perSecond\":%.1f,\"cpuMs\":%.1f",
+         alive - before, phase.received, phase.retried, late ? "true" : "false", seconds,
+         (double)(alive - before) / seconds, (double)cpu / 1e6);
+  report_histogram("latencyUs", &connect_latency);
+  report_counters();
+  report_end();
+}
+
+static void command_close(void) {
+  for (uint32_t i = 0; i < opened; i++) client_reset(&clients[i]);
   printf("{\"phase\":\"close\",\"closed\":%u", opened);
   opened = 0;
   report_counters();
@@ -621,15 +725,24 @@ static void command_close(void) {
 
 /* False: the end. */
 static bool command(const char *text) {
-  uint64_t a = 0, b = 0, c = 0;
+  uint64_t a = 0, b = 0, c = 0, d = 0;
   char name[16] = "";
-  int fields = sscanf(text, "%15s %" SCNu64 " %" SCNu64 " %" SCNu64, name, &a, &b, &c);
+  int fields =
+      sscanf(text, "%15s %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, name, &a, &b, &c, &d);
   if (strcmp(name, "connect") == 0 && fields == 2 && a <= config.max_clients) {
     command_connect((uint32_t)a);
   } else if (strcmp(name, "expect") == 0 && fields == 4 && a > 0 && b > 0 && b <= COUNT_MAX) {
     command_expect(a, b, c);
   } else if (strcmp(name, "idle") == 0 && fields == 2) {
     command_idle(a);
+  } else if (strcmp(name, "token") == 0 && a <= config.token_count && a < TOKENS_MAX &&
+             strrchr(text, ' ') > text + 5) {
+    command_token(a, strrchr(text, ' ') + 1);
+  } else if (strcmp(name, "cut") == 0 && fields == 1) {
+    command_cut();
+  } else if (strcmp(name, "storm") == 0 && fields == 5 && a <= config.max_clients && b > 0 &&
+             c <= COUNT_MAX) {
+    command_storm((uint32_t)a, b, c, d);
   } else if (strcmp(name, "close") == 0 && fields == 1) {
     command_close();
   } else if (strcmp(name, "quit") == 0) {
@@ -645,7 +758,8 @@ static void usage(void) {
   fprintf(stderr,
           "usage: loadgen --port PORT [--host 127.0.0.1] [--path /sse] [--ready connected|head]\n"
           "               [--window 100] [--max-clients 20000] [--max-seconds 300]\n"
-          "commands on stdin: connect N | expect FIRST COUNT TIMEOUT_MS | idle MS | close | quit\n");
+          "commands on stdin: connect N | expect FIRST COUNT TIMEOUT_MS | idle MS | token I TEXT |\n"
+          "  cut | storm N FIRST COUNT TIMEOUT_MS | close | quit\n");
   exit(2);
 }
 
@@ -686,10 +800,9 @@ int main(int argc, char **argv) {
   }
   int len = snprintf(config.request, sizeof config.request,
                      "GET %s HTTP/1.1\r\nHost: %s:%u\r\nAccept: text/event-stream\r\n"
-                     "Cache-Control: no-cache\r\n\r\n",
+                     "Cache-Control: no-cache\r\n",
                      path, host, port);
   if (len < 0 || (size_t)len >= sizeof config.request) usage();
-  config.request_len = (size_t)len;
 
   struct rlimit files;
   if (getrlimit(RLIMIT_NOFILE, &files) < 0) die("getrlimit");

@@ -9,6 +9,7 @@ module.exports = {
   title: `native-sse ${require('../../package.json').version}, express ${require('express/package.json').version}`,
   path: '/sse?channel=bench',
   ready: 'connected',
+  replays: true,
 
   async start({ host, backlog }) {
     const sse = createSseServer({
