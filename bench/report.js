@@ -64,8 +64,7 @@ function watchMachine() {
 
 // Figures of a debug or sanitizer build would be worth nothing.
 function refuseSlowBuild() {
-  const { buildInfo } = require('../lib/binding');
-  const file = Object.keys(require.cache).find((name) => name.endsWith('.node'));
+  const { buildInfo, file } = require('../lib/binding');
   const bytes = fs.readFileSync(file);
   const sanitized = ['__asan_init', '__tsan_init', '__ubsan_handle'].some((symbol) => bytes.includes(symbol));
   if (sanitized || buildInfo?.sanitized) throw new Error('the addon is built with a sanitizer: build it without');

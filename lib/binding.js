@@ -80,10 +80,10 @@ function load() {
     throw unsupported(`${where}: ${reason}. ${fix(chosen)}`, cause);
   }
   if (typeof loaded.exports.onEvents !== 'function') throw unsupported(`${where}: ${file} is another addon. ${fix(chosen)}`);
-  return loaded.exports;
+  return { addon: loaded.exports, file };
 }
 
-const addon = load();
+const { addon, file } = load();
 
 /** @type {Map<string, (...args: any[]) => void>} */
 const listeners = new Map();
@@ -110,4 +110,4 @@ function onEvent(kind, listener) {
   listeners.set(kind, listener);
 }
 
-module.exports = { ...addon, onEvent };
+module.exports = { ...addon, file, onEvent };
