@@ -45,7 +45,7 @@ static void count(sse_hub_t *hub) {
   atomic_store_explicit(&hub->n_rings, hub->channels.n_rings, memory_order_relaxed);
 }
 
-static void doom(sse_hub_t *hub, sse_client_t *client, sse_reason_t reason) {
+void sse__hub_doom(sse_hub_t *hub, sse_client_t *client, sse_reason_t reason) {
   if (client->is_doomed) return;
   client->is_doomed = true;
   /* A close that was under way keeps the reason it was given. */
@@ -63,7 +63,7 @@ int sse__hub_enqueue(sse_hub_t *hub, sse_client_t *client, sse_frame_t *frame) {
   int rc = sse_client_push(client, frame);
   if (rc != 0) {
     /* It would miss an event and never know: end it, so that it resumes. */
-    doom(hub, client, SSE_REASON_ERROR);
+    sse__hub_doom(hub, client, SSE_REASON_ERROR);
     return rc;
   }
   /* A blocked client waits to be writable, but not with more than it may have. */
@@ -216,7 +216,8 @@ int sse_hub_gap(sse_hub_t *hub, uint64_t floor) {
     if (frame != NULL) {
       deliver(hub, client_of(node), frame);
     } else {
-      doom(hub, client_of(node), SSE_REASON_ERROR); /* it cannot be told: let it come back */
+      sse__hub_doom(hub, client_of(node),
+                    SSE_REASON_ERROR); /* it cannot be told: let it come back */
     }
   }
   sse_frame_unref(frame);
@@ -274,7 +275,7 @@ static void judge_blocked(sse_hub_t *hub) {
     sse_list_append(&hub->blocked, &client->blocked);
     if (!client->is_closing && client->queue_bytes <= hub->max_queued_bytes) continue;
     look_at(hub, client, elapsed);
-    if (is_too_slow(hub, client)) doom(hub, client, SSE_REASON_SLOW_READER);
+    if (is_too_slow(hub, client)) sse__hub_doom(hub, client, SSE_REASON_SLOW_READER);
   }
 }
 
@@ -304,7 +305,7 @@ void sse_hub_writable(sse_hub_t *hub, sse_handle_t handle) {
 
 void sse_hub_hangup(sse_hub_t *hub, sse_handle_t handle, sse_reason_t reason) {
   sse_client_t *client = sse__hub_find(hub, handle);
-  if (client != NULL) doom(hub, client, reason);
+  if (client != NULL) sse__hub_doom(hub, client, reason);
 }
 
 bool sse_hub_wants_flush(const sse_hub_t *hub) {
@@ -332,17 +333,18 @@ static bool write_some(sse_hub_t *hub, sse_client_t *client) {
   if (status == SSE_SINK_BLOCKED && client->is_woken && taken > 0) status = SSE_SINK_DONE;
   if (status == SSE_SINK_DONE) return !client->is_doomed;
   if (status == SSE_SINK_BROKEN) {
-    doom(hub, client, SSE_REASON_RESET);
+    sse__hub_doom(hub, client, SSE_REASON_RESET);
     return false;
   }
   client->is_blocked = true;
   sse_list_append(&hub->blocked, &client->blocked);
-  if (is_overfull(hub, client)) doom(hub, client, SSE_REASON_SLOW_READER);
+  if (is_overfull(hub, client)) sse__hub_doom(hub, client, SSE_REASON_SLOW_READER);
   return false;
 }
 
 static void flush_client(sse_hub_t *hub, sse_client_t *client) {
-  if (client->is_blocked && is_overfull(hub, client)) doom(hub, client, SSE_REASON_SLOW_READER);
+  if (client->is_blocked && is_overfull(hub, client))
+    sse__hub_doom(hub, client, SSE_REASON_SLOW_READER);
   if (!client->is_doomed && !client->is_blocked) {
     while (client->queue_len > 0 && write_some(hub, client))
       continue;

@@ -176,10 +176,12 @@ int sse_hub_subscribe(sse_hub_t *hub, sse_handle_t handle, const sse_key_t *key)
   sse_client_t *client = sse__hub_find(hub, handle);
   if (client == NULL || client->is_closing || client->is_doomed) return SSE_ENOENT;
   sse_channel_t *channel = sse_channels_obtain(&hub->channels, key);
-  if (channel == NULL) return SSE_ENOMEM;
-  int rc = find_sub(client, channel) < client->n_subs ? SSE_EEXIST : reserve_sub(client);
+  int rc = channel == NULL ? SSE_ENOMEM : 0;
+  if (rc == 0) rc = find_sub(client, channel) < client->n_subs ? SSE_EEXIST : reserve_sub(client);
   if (rc == 0) rc = sse_channel_link(channel, client);
-  if (rc != 0) sse_channels_release(&hub->channels, channel);
+  if (rc != 0 && channel != NULL) sse_channels_release(&hub->channels, channel);
+  /* It would miss the key's events and never know. */
+  if (rc == SSE_ENOMEM) sse__hub_doom(hub, client, SSE_REASON_ERROR);
   return rc;
 }
 

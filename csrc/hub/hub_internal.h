@@ -29,6 +29,9 @@ struct sse_hub {
 /* NULL when unknown. */
 sse_client_t *sse__hub_find(const sse_hub_t *hub, sse_handle_t handle);
 
+/* Notes that the client ends at the next flush, whatever is queued. */
+void sse__hub_doom(sse_hub_t *hub, sse_client_t *client, sse_reason_t reason);
+
 /* Queues a frame and marks the client dirty. On SSE_ENOMEM it is doomed. */
 int sse__hub_enqueue(sse_hub_t *hub, sse_client_t *client, sse_frame_t *frame);
 

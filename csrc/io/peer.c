@@ -66,6 +66,9 @@ sse_reason_t sse_peer_reason(int error) {
     case EHOSTDOWN:
     case ENETDOWN:
       return SSE_REASON_TIMEOUT;
+    case ENOBUFS:
+    case ENOMEM:
+      return SSE_REASON_ERROR; /* ours: the peer comes back when there is memory again */
     default:
       return SSE_REASON_RESET;
   }

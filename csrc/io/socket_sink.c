@@ -162,7 +162,7 @@ static sse_sink_status_t write_socket(void *ctx, void *transport, sse_frame_t *c
   do {
     sent = sendmsg(socket->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   } while (sent == -1 && errno == EINTR);
-  if (sent == -1 && errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS) {
+  if (sent == -1 && errno != EAGAIN && errno != EWOULDBLOCK) {
     sse_hub_hangup(sink->shard->hub, socket->client, sse_peer_reason(errno));
     return SSE_SINK_BROKEN;
   }

@@ -88,6 +88,7 @@ static void errors_have_reasons(void **state) {
   assert_int_equal(sse_peer_reason(ENETUNREACH), SSE_REASON_TIMEOUT);
   assert_int_equal(sse_peer_reason(ECONNRESET), SSE_REASON_RESET);
   assert_int_equal(sse_peer_reason(EPIPE), SSE_REASON_RESET);
+  assert_int_equal(sse_peer_reason(ENOBUFS), SSE_REASON_ERROR);
 }
 
 int main(void) {
