@@ -66,6 +66,7 @@ int sse_client_push(sse_client_t *client, sse_frame_t *frame) {
 uint32_t sse_client_consume(sse_client_t *client, size_t taken) {
   uint32_t events = 0;
   client->queue_bytes -= taken;
+  client->replay_bytes -= taken < client->replay_bytes ? taken : client->replay_bytes;
   taken += client->queue_offset;
   while (client->queue_len > 0) {
     sse_frame_t *first = client->queue[client->queue_head];

@@ -40,6 +40,7 @@ typedef struct {
   uint32_t queue_room, queue_head, queue_len;
   size_t queue_offset; /* bytes of the first frame already taken      */
   size_t queue_bytes;  /* still to be taken                           */
+  size_t replay_bytes; /* of these, what it was attached with         */
 
   sse_sub_t *subs;
   uint32_t n_subs, subs_room;

@@ -53,9 +53,17 @@ void sse__hub_doom(sse_hub_t *hub, sse_client_t *client, sse_reason_t reason) {
   sse_list_append(&hub->dirty, &client->dirty);
 }
 
+/* A replay does not count for the hard limit: one that is longer could never be
+ * caught up with, however fast the peer is. Its frames are the rings' too. */
+static bool is_slow(const sse_hub_t *hub, const sse_client_t *client, uint64_t stalled_us) {
+  size_t left = client->queue_bytes;
+  if (stalled_us < SSE_STALL_US) left -= client->replay_bytes;
+  return sse_limits_is_slow(hub->max_queued_bytes, left, stalled_us);
+}
+
 /* Over the hard limit, for which no time to recover is given. */
 static bool is_overfull(const sse_hub_t *hub, const sse_client_t *client) {
-  return sse_limits_is_slow(hub->max_queued_bytes, client->queue_bytes, 0);
+  return is_slow(hub, client, 0);
 }
 
 int sse__hub_enqueue(sse_hub_t *hub, sse_client_t *client, sse_frame_t *frame) {
@@ -256,7 +264,7 @@ static void look_at(sse_hub_t *hub, sse_client_t *client, uint64_t elapsed) {
 
 static bool is_too_slow(const sse_hub_t *hub, const sse_client_t *client) {
   if (!client->is_closing) {
-    return sse_limits_is_slow(hub->max_queued_bytes, client->queue_bytes, client->stalled_us);
+    return is_slow(hub, client, client->stalled_us);
   }
   return client->stalled_us >= SSE_STALL_US || hub->now - client->closing_at >= SSE_LINGER_US;
 }

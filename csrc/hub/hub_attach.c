@@ -126,6 +126,7 @@ static int greet(sse_hub_t *hub, sse_client_t *client, const sse_attach_t *attac
   sse_frame_unref(connected);
   if (rc == 0) rc = queue_replay(hub, client, &replay);
   sse_free(replay.frames);
+  client->replay_bytes = client->queue_bytes;
   /* Everything up to newest has been decided on now. */
   if (hub->newest > client->cursor) client->cursor = hub->newest;
   return rc;
