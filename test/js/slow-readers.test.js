@@ -220,6 +220,15 @@ for (const transport of TRANSPORTS) {
       });
     });
 
+    it('a replay that is longer than 16 times maxQueuedBytes comes whole', async () => {
+      await start({ maxQueuedBytes: MIB / 4 });
+      const published = await publish('a', 100);
+      const late = await open('a', 'late', { 'Last-Event-ID': String(published[0]) });
+      await late.until(() => late.published.length === 99);
+      assert.deepEqual(late.published.map(({ id }) => Number(id)), published.slice(1));
+      assert.deepEqual(await endings(), []);
+    });
+
     describe('one that was closed and comes back with Last-Event-ID', () => {
       for (const [size, recovered] of [[200, true], [100, false]]) {
         it(`has every event of its ring, and recovered: ${recovered}`, async () => {
