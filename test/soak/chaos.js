@@ -80,8 +80,7 @@ async function main() {
     const runs = await soak({ seed, most, end: Date.now() + minutes * MINUTE });
     console.log(`chaos: ${runs} runs from seed ${seed} passed`);
   } catch (error) {
-    console.error(error.stack);
-    console.error(error.message);
+    console.error(error);
     console.log(`chaos: FAILED, soak seed ${seed}`);
     process.exitCode = 1;
   }

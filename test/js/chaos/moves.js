@@ -90,11 +90,11 @@ const MOVES = [
   onOne('resume', 8, (world, one) => one.resume()),
   onOne('lie', 5, (world, one) => {
     const { random } = world;
-    const own = Math.max(0, Number(one.lastEventId) - random.integer(1, 3000));
+    const back = random.integer(1, 3000);
     const lie = random.pick(LIES);
-    const value = random.chance(0.4) ? String(own) : lie;
-    one.lie(value, random.chance(0.5));
-    return value === lie ? lie : 'an older id';
+    const isOlder = random.chance(0.4);
+    one.lie(isOlder ? String(Math.max(0, Number(one.lastEventId) - back)) : lie, random.chance(0.5));
+    return isOlder ? `${back} back` : lie;
   }),
   onOne('disconnect', 4, (world, { sid }) => void world.ask('disconnect', { sid })),
   {

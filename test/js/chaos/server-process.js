@@ -3,6 +3,7 @@
 // server-process.js - the server of a run, in a process of its own: its descriptors and its memory can be
 // counted, and its wall clock can be stepped. Driven by messages; each is answered once, in order.
 
+const { randomInt } = require('node:crypto');
 const { once } = require('node:events');
 const fs = require('node:fs');
 const http = require('node:http');
@@ -20,6 +21,12 @@ const MAKERS = {
   tls: (handler) => https.createServer(pem, handler),
   http2: (handler) => http2.createSecureServer({ ...pem, allowHTTP1: true }, handler),
 };
+
+/**
+ * Below those that systems give to whoever asks for any: while the server is away, its port must not become
+ * the local one of a connection, which could then even be one to itself.
+ */
+const PORTS = [20_000, 32_000];
 
 const micros = () => Number(process.hrtime.bigint()) / 1000;
 
@@ -107,27 +114,33 @@ class Life {
 
 let settings;
 let server;
-const sessions = new Set();
+const sockets = new Set();
 let port = 0;
 let life;
 let pastLives = [];
 
+/** Listens, again where it did before. */
 async function listen() {
   server = MAKERS[settings.wire]((req, res) => life.handle(req, res));
-  server.on('session', (session) => {
-    sessions.add(session);
-    session.on('close', () => sessions.delete(session));
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
   });
-  server.listen(port, '127.0.0.1');
-  await once(server, 'listening');
+  while (!server.listening) {
+    const wanted = port === 0 ? randomInt(...PORTS) : port;
+    server.listen(wanted, '127.0.0.1');
+    await once(server, 'listening').catch((error) => {
+      if (error.code !== 'EADDRINUSE' || port !== 0) throw error;
+    });
+  }
   ({ port } = server.address());
 }
 
 async function closeServer() {
   const closed = once(server, 'close');
   server.close();
-  server.closeAllConnections?.();
-  for (const session of sessions) session.destroy(); // HTTP/2 has no such function
+  // Not closeAllConnections: HTTP/2 has none, and it knows no connection that is being shut down.
+  for (const socket of sockets) socket.destroy();
   await closed;
 }
 
@@ -240,11 +253,14 @@ const commands = {
   clients: () => ({ size: life.sse.clients.size, ...life.sse.stats().clients }),
 };
 
+/** After a failure nobody may be there to hear it. */
+const say = (answer) => process.send(answer, () => {});
+
 process.on('message', async ({ number, name, argument }) => {
   try {
-    process.send({ number, value: await commands[name](argument) });
+    say({ number, value: await commands[name](argument) });
   } catch (error) {
-    process.send({ number, error: error.stack });
+    say({ number, error: error.stack });
   }
 });
 process.on('disconnect', () => process.exit());

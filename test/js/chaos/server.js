@@ -15,6 +15,8 @@ const { clockEnvironment } = require('./clock');
  */
 const MALLOC = { MALLOC_TRIM_THRESHOLD_: '131072', MALLOC_MMAP_THRESHOLD_: '65536', MALLOC_ARENA_MAX: '2' };
 
+const LIMIT = 45_000;
+
 class ServerProcess {
   /** @param {{ hasClock: boolean }} settings */
   constructor({ hasClock }) {
@@ -39,11 +41,16 @@ class ServerProcess {
     });
   }
 
-  /** @returns {Promise<any>} */
+  /** @returns {Promise<any>} rejects when there is no answer for long, as of a stop() that never ends */
   ask(name, argument) {
     const number = ++this._last;
     return new Promise((resolve, reject) => {
-      this._waiting.set(number, { resolve, reject });
+      const timer = setTimeout(() => reject(new Error(`${name} is not answered`)), LIMIT);
+      const done = (settle) => (value) => {
+        clearTimeout(timer);
+        settle(value);
+      };
+      this._waiting.set(number, { resolve: done(resolve), reject: done(reject) });
       if (this._process.connected) this._process.send({ number, name, argument });
       else this._fail(`the server process has ended\n${this.stderr}`);
     });

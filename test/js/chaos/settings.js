@@ -44,7 +44,7 @@ function settingsOf(random, fixed = {}) {
       transport,
       ...(fixed.history === undefined ? history : HISTORIES[fixed.history]),
       threads: random.integer(1, 2),
-      heartbeatInterval: random.pick([0, 40, 300]),
+      heartbeatInterval: random.pick([0, 40, 150]),
       maxConnectionAge: random.pick([Infinity, Infinity, 700]),
       maxQueuedBytes: random.pick([128, 256, 512]) * 1024,
       refusal: random.pick(['status', 'soft']),

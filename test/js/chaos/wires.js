@@ -91,6 +91,7 @@ class Http2Wire {
 
   /** HTTP/2 ends the request with its head; the nearest is to give up the stream. */
   halfClose() {
+    this._stream.resume(); // unread, it would never be over
     this._stream.close(http2.constants.NGHTTP2_CANCEL);
   }
 
@@ -99,7 +100,7 @@ class Http2Wire {
   }
 
   close() {
-    this._stream.close(http2.constants.NGHTTP2_CANCEL);
+    this.halfClose();
     this._session.close();
   }
 }

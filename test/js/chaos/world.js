@@ -30,9 +30,9 @@ class World {
     ({ port: this.port } = await this.server.ask('start', this.settings));
   }
 
-  /** Asks without waiting: the server process does it in its turn. */
-  ask(name, argument) {
-    const answer = this.server.ask(name, argument);
+  /** Asks without waiting, and has the answer noted: the server process does it in its turn. */
+  ask(name, argument, note = () => {}) {
+    const answer = this.server.ask(name, argument).then(note);
     answer.catch(() => {});
     this._asked.push(answer);
     return answer;
@@ -71,11 +71,11 @@ class World {
   publish(what) {
     const first = this.number(what.length);
     const events = what.map((event, i) => ({ ...event, n: first + i }));
-    return this.ask('publish', events).then((answer) => this.note(events, answer));
+    return this.ask('publish', events, (answer) => this._note(events, answer));
   }
 
   /** Enters what the server took. */
-  note(events, { life, ids }) {
+  _note(events, { life, ids }) {
     ids.forEach((id, i) => {
       if (id !== null) this.log.push({ id, life, n: events[i].n, key: events[i].key });
     });
@@ -84,8 +84,9 @@ class World {
   /** Publishes big events until the server ends the client of somebody who reads none. */
   choke({ sid }, key, size, most) {
     const firstN = this.number(most);
-    const noted = (answer) => this.note(answer.ids.map((_, i) => ({ n: firstN + i, key })), answer);
-    return this.ask('choke', { sid, key, size, firstN, most }).then(noted);
+    return this.ask('choke', { sid, key, size, firstN, most }, (answer) => {
+      this._note(answer.ids.map((_, i) => ({ n: firstN + i, key })), answer);
+    });
   }
 
   /** Everybody reads on, and has everything: the last event of each key is seen by all who asked for it. */
