@@ -100,7 +100,7 @@ export type CloseReason =
   | 'reset'
   /** The peer vanished: nothing came from it for `peerTimeout`. */
   | 'timeout'
-  /** More than `maxQueuedBytes` waited for a peer that took nothing for 1 s, or 16 times as much. */
+  /** More than `maxQueuedBytes` waited for a peer that took nothing for 1 s, or 16 times as much, a replay not counted. */
   | 'slow_reader'
   /** `disconnect(clientId)`, `disconnectUser(userId)`, or the app ended `client.res`. */
   | 'server'
