@@ -29,8 +29,12 @@ const MINUTE = 60_000;
 const DEADLINE = Date.now() + 14 * MINUTE;
 /** After mocha's last test, how long the process may take to end by itself. */
 const EXIT_GRACE = 10_000;
-/** Files that test no code of the product: once is enough, whatever Node there is. */
-const ONCE = ['check-layers', 'docs', 'run-tests', 'types', 'types-resolution'].map((name) => `${name}.test.js`);
+/** Files for which one Node is enough: what they test is no code of the product, the kernel's part, or C alone. */
+const ONCE = [
+  'check-layers', 'docs', 'run-tests', 'types', 'types-resolution',
+  'chaos', 'dead-peers', 'slow-readers', 'storm',
+  'adversarial', 'conformance', 'differential',
+].map((name) => `${name}.test.js`);
 
 const totals = { passed: 0, failed: 0 };
 const failures = [];
@@ -319,7 +323,7 @@ function cUnits() {
 function jsUnits() {
   return filesIn('test/js', /\.test\.m?js$/).map((file) => ({
     label: file,
-    start: () => runMocha(file, file),
+    start: (options) => runMocha(file, file, options),
   }));
 }
 
@@ -346,7 +350,7 @@ function nodesUnits() {
 
 const GROUPS = { checks: checkUnits, lint: lintUnits, c: cUnits, js: jsUnits, browser: browserUnits, nodes: nodesUnits };
 /** How many of a group run at once; one, unless it is here. */
-const AT_ONCE = { nodes: 2 };
+const AT_ONCE = { js: 2, nodes: 2 };
 
 // ---- all of it ------------------------------------------------------------------
 
@@ -355,8 +359,10 @@ async function runGroup(group, labelFilters) {
   if (all.length === 0 && !labelFilters) fail(`${group}: there is no test`);
   const chosen = labelFilters ? all.filter(({ label }) => labelFilters.some((part) => label.includes(part))) : all;
   const queue = [...chosen];
+  // What runs beside others prints when it is over.
+  const options = { isQuiet: chosen.length > 1 && AT_ONCE[group] > 1 };
   const work = async () => {
-    while (queue.length > 0) await queue.shift().start();
+    while (queue.length > 0) await queue.shift().start(options);
   };
   await Promise.all(Array.from({ length: AT_ONCE[group] ?? 1 }, work));
 }
