@@ -5,7 +5,7 @@
 
 const assert = require('node:assert/strict');
 
-const { createSseServer } = require('../..');
+const { createSseServer, topics } = require('../..');
 const { CODES } = require('../../lib/errors');
 const { TRANSPORTS, startServer, cleanUp } = require('./helpers/app');
 
@@ -290,6 +290,22 @@ for (const transport of TRANSPORTS) {
     });
   });
 }
+
+describe('a topic', () => {
+  const wrong = ['', 'orders', 'global:x', 'tenant:', 'tenant:a:', 'tenant:a:b', 'tenant:a:role:', 'tenant::role:x',
+    'tenant:a:admin:x', 'user:', 'session:', 'custom:', 'user:a\nb', `user:${'x'.repeat(256)}`, 'User:a', ' global'];
+  for (const text of wrong) {
+    it(`is refused: ${JSON.stringify(text).slice(0, 30)}`, () => {
+      assertThrows(() => topics.parse(text), 'ERR_SSE_INVALID_TOPIC');
+    });
+  }
+
+  it('is not built of a part that it cannot have', () => {
+    assertThrows(() => topics.tenant('a:b'), 'ERR_SSE_INVALID_TOPIC', '"a:b"', 'colon');
+    assertThrows(() => topics.role('a', ''), 'ERR_SSE_INVALID_TOPIC', 'empty');
+    for (const value of [undefined, null, 1, {}]) assertThrows(() => topics.user(value), 'ERR_SSE_INVALID_ARG');
+  });
+});
 
 describe('the table of codes', () => {
   it('has been thrown in full', () => {

@@ -40,7 +40,7 @@ module.exports = async ({ createSseServer }) => {
     problem = { code, message, name, cause: cause?.code };
   }
   const types = text.match(/(?<=^event: ).*$/gm);
-  const loaded = Object.keys(require.cache).filter((file) => file.includes('express'));
+  const loaded = Object.keys(require.cache).filter((file) => file.includes('node_modules/express/'));
   console.log(JSON.stringify({ types, problem, loaded }));
 };
 `;
@@ -90,7 +90,7 @@ describe('settings: without Express', () => {
     const program = `
       const { createSseServer } = require('native-sse');
       const sse = createSseServer({ hooks: { authenticateSubscriber: () => ({ sub: 'a' }) } });
-      const count = () => Object.keys(require.cache).filter((file) => file.includes('express')).length;
+      const count = () => Object.keys(require.cache).filter((file) => file.includes('node_modules/express/')).length;
       const { handler } = sse;
       const before = count();
       sse.router;
