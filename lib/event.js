@@ -75,7 +75,7 @@ function encodeData(data, maxBytes) {
   try {
     json = JSON.stringify(data);
   } catch (cause) {
-    const error = createError('ERR_SSE_INVALID_DATA', `event.data cannot be written as JSON: ${cause.message}`);
+    const error = createError('ERR_SSE_INVALID_DATA', `event.data cannot be written as JSON: ${cause?.message ?? show(cause)}`);
     error.cause = cause;
     throw error;
   }
