@@ -40,7 +40,7 @@ function errorReporter(emitter, what) {
     if (hasWarned) return;
     hasWarned = true;
     process.emitWarning(
-      `${what}: ${messageOf(error)}. Listen with on('error') to see all of them; this is said once.`,
+      `${what}: ${messageOf(error).replace(/\.$/, '')}. Listen with on('error') to see all of them; this is said once.`,
       { type: 'SseWarning', code: 'SSE_WARN_HOOK' },
     );
   };
