@@ -7,7 +7,7 @@
 const { RETRY_AFTER } = require('./closing');
 const { httpError, isHttpError } = require('./errors');
 const { SCOPE, MAX_USER_ID_BYTES, nameFault } = require('./event');
-const { isTaken, drained } = require('./handover');
+const { isTaken, wireOf, hasLeft, drained } = require('./handover');
 const { Deadline, decide, tell } = require('./hooks');
 const { pace } = require('./pace');
 const { refuse, refuseSoftly, setStreamHead } = require('./refusal');
@@ -58,7 +58,7 @@ class Endpoint {
   /** GET and HEAD of the stream; answers everything itself. Rejects only for a response that is unusable. */
   async handle(req, res) {
     // Below the response: one that waits behind another is never told.
-    const wire = res.stream ?? res.socket ?? req.socket;
+    const wire = wireOf(req, res);
     const request = { hadToken: false, handle: 0, isGone: false, wire };
     const onGone = () => {
       request.isGone = true;
@@ -153,12 +153,7 @@ class Endpoint {
   }
 
   _checkStillThere(res, { isGone, wire }) {
-    // 'close' comes some ticks after the end, and never to who listens too late.
-    if (isGone || wire?.destroyed || wire?.errored) throw GONE;
-    // Node ends the HTTP/2 stream of a HEAD itself.
-    if (wire?.writableEnded && wire !== res.stream) throw GONE;
-    // A middleware with a time limit may have answered meanwhile.
-    if (res.destroyed || res.writableEnded) throw GONE;
+    if (isGone || hasLeft(res, wire)) throw GONE;
     if (this._hub.isStopping) throw httpError('ERR_SSE_STOPPING', { retryAfter: RETRY_AFTER });
   }
 

@@ -35,6 +35,23 @@ function isTaken(req, res) {
   return !isHttp2(req, res) && req?.socket != null && taken.has(req.socket);
 }
 
+/** What carries the answer: the HTTP/2 stream, or the connection. A mock has none. */
+const wireOf = (req, res) => res.stream ?? res.socket ?? req?.socket;
+
+/**
+ * Whether nobody is left to answer.
+ * @param {object} res
+ * @param {object | undefined} wire as wireOf had it when the request came
+ */
+function hasLeft(res, wire) {
+  // 'close' comes some ticks after the end, and never to who listens too late.
+  if (wire?.destroyed || wire?.errored) return true;
+  // Node ends the HTTP/2 stream of a HEAD itself.
+  if (wire?.writableEnded && wire !== res.stream) return true;
+  // A middleware with a time limit may have answered meanwhile.
+  return Boolean(res.destroyed || res.writableEnded);
+}
+
 /**
  * Whether the connection is one whose bytes are exactly what we write: plain
  * HTTP/1 on a TCP or Unix-domain socket. TLS and HTTP/2 have a descriptor too,
@@ -93,4 +110,4 @@ function drained(req) {
   });
 }
 
-module.exports = { take, isTaken, isCandidate, writeHead, letGo, drained, isHttp2, HEADERS };
+module.exports = { take, isTaken, wireOf, hasLeft, isCandidate, writeHead, letGo, drained, isHttp2, HEADERS };

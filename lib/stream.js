@@ -4,6 +4,7 @@
 // and what is listened for there and on the connection below it.
 
 const { hub: native } = require('./binding');
+const { wireOf } = require('./handover');
 
 /** Reason name -> its number in csrc/hub/reason.h. */
 const REASON = Object.freeze(Object.fromEntries(native.reasons.map((name, i) => [name, i])));
@@ -40,6 +41,8 @@ class Stream {
     this.onError = (error) => closed(reasonOfError(error));
     this.onClose = () => closed(this._reasonOfClose());
     this.onData = ({ length }) => {
+      // The body of a POST is the app's to have, and ends with the request.
+      if (res.req?.complete === false) return;
       this.discarded += length;
       if (this.discarded > MAX_DISCARDED) closed(REASON.protocol);
     };
@@ -78,13 +81,14 @@ class Stream {
   _watch() {
     const { res } = this;
     // A mock has none of them.
-    this.wire = res.stream ?? res.socket ?? res.req?.socket;
+    this.wire = wireOf(res.req, res);
     if (typeof this.wire?.prependListener !== 'function') return;
     this.wire.prependListener('close', this.onClose);
     // On an HTTP/2 stream these are about the request's body.
     if (res.stream !== undefined) return;
     this.wire.prependListener('end', this.onClose);
-    this.wire.on('data', this.onData);
+    // Before the parser: it would call a request complete that ends with these very bytes.
+    this.wire.prependListener('data', this.onData);
   }
 
   _reasonOfClose() {
