@@ -66,6 +66,8 @@ class Hub {
     this._streams = new Map();
     /** @type {Map<number, SocketResponse>} only those somebody asked for */
     this._socketResponses = new Map();
+    /** Clients whose end has begun and was not told yet. @type {Set<number>} */
+    this._ending = new Set();
     this._closed = Object.fromEntries(native.reasons.map((name) => [name, 0]));
     this._ref = new WeakRef(this);
     this._timer = undefined;
@@ -159,6 +161,7 @@ class Hub {
     );
     if (rc !== 0) {
       if (fd < 0) this._streams.delete(handle);
+      this._ending.delete(handle);
       return null;
     }
     held.add(this);
@@ -182,7 +185,9 @@ class Hub {
    * @returns {boolean} false when there is no such client
    */
   detach(handle, reason, last = null) {
-    return native.detach(this._core, handle, REASON[reason] ?? REASON.server, last);
+    const isKnown = native.detach(this._core, handle, REASON[reason] ?? REASON.server, last);
+    if (isKnown) this._ending.add(handle);
+    return isKnown;
   }
 
   /** Ends every client of a user. @returns {number} how many */
@@ -220,6 +225,11 @@ class Hub {
   get size() {
     const [socket, stream] = native.counts(this._core);
     return socket + stream;
+  }
+
+  /** Clients without those that are on their way out. */
+  get staying() {
+    return this.size - this._ending.size;
   }
 
   stats() {
@@ -265,7 +275,11 @@ class Hub {
 
   _addStream(handle, res) {
     const listener = {
-      closed: (reason) => native.streamClosed(this._core, handle, reason),
+      closed: (reason) => {
+        // A mock goes on telling after its end.
+        if (this._streams.has(handle)) this._ending.add(handle);
+        native.streamClosed(this._core, handle, reason);
+      },
       drained: () => native.streamDrained(this._core, handle),
     };
     this._streams.set(handle, new Stream(res, listener, this._peerTimeout));
@@ -323,6 +337,7 @@ class Hub {
 
   _onDisconnected(client, reason) {
     this._closed[reason] += 1;
+    this._ending.delete(client.handle);
     const stream = this._streams.get(client.handle);
     const response = client.isSocket ? this.responseOf.bind(this, client) : () => stream?.res;
     this._streams.delete(client.handle);
