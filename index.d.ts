@@ -498,8 +498,9 @@ export interface StreamEvent<T = unknown> {
   metadata?: Record<string, unknown>;
 }
 
-/** What a caller gives of a {@link StreamEvent}. */
-export type StreamEventInput<T = unknown> = Omit<StreamEvent<T>, 'id' | 'timestamp' | 'topic'>;
+/** What a caller gives of a {@link StreamEvent}. One that was received may be given again: what is filled in is made anew. */
+export type StreamEventInput<T = unknown> = Omit<StreamEvent<T>, 'id' | 'timestamp' | 'topic'> &
+  Partial<Pick<StreamEvent, 'id' | 'timestamp' | 'topic'>>;
 
 /** Options of {@link SseManager}; those of {@link SseServerSettings} mean the same and have the same defaults. */
 export interface SseManagerOptions
@@ -512,7 +513,6 @@ export interface SseManagerOptions
     | 'maxClients'
     | 'maxClientsPerUser'
     | 'maxChannels'
-    | 'maxChannelNameLength'
     | 'maxEventBytes'
     | 'maxQueuedBytes'
     | 'peerTimeout'
@@ -548,12 +548,14 @@ export class SseManager {
   /** @throws TypeError `ERR_SSE_UNKNOWN_OPTION`, `ERR_SSE_INVALID_OPTION` */
   constructor(options?: SseManagerOptions);
   readonly heartbeatIntervalMs: number;
+  /** Without those that were removed, or whose response has closed: at once. */
   readonly connectionCount: number;
   /**
    * Answers with a stream. `connected` comes first, with `connectionId`, `topics`, `recovered` and `lastEventId`; then
    * what the connection missed since the `Last-Event-ID` of `res.req`.
+   * A HEAD gets the head alone. Where the peer has left already, nothing is written and nobody is connected.
    * @param topics may be empty; see {@link topics}
-   * @returns the connection's id
+   * @returns the connection's id; it may have ended
    * @throws TypeError `ERR_SSE_INVALID_ARG`, `ERR_SSE_INVALID_TOPIC`, `ERR_SSE_INVALID_USER`; an
    *   {@link SseHttpError} 503 `ERR_SSE_FULL` or `ERR_SSE_STOPPING`, 429 `ERR_SSE_TOO_MANY_CONNECTIONS`, 500
    *   `ERR_SSE_TRANSPORT`
@@ -566,9 +568,12 @@ export class SseManager {
    * @throws TypeError like `publish` of a server, with `ERR_SSE_INVALID_TOPIC` for the topic
    */
   broadcast<T = unknown>(topic: string, event: StreamEventInput<T>): void;
-  /** To every connection of the user, and to those that have the topic `user:{userId}`. */
+  /**
+   * To every connection of the user, whatever its topics, and to those that have the topic `user:{userId}`; with a
+   * `tenantId` to those of that tenant alone.
+   */
   broadcastToUser<T = unknown>(userId: string, event: StreamEventInput<T>): void;
-  /** To every connection of the tenant. */
+  /** To every connection of the tenant, whatever its topics. */
   broadcastToTenant<T = unknown>(tenantId: string, event: StreamEventInput<T>): void;
   stats(): Omit<SseStats, 'auth'>;
   /** Like `stop` of a server. */
@@ -653,15 +658,18 @@ export class AuthTools {
 
 export interface ToolsRouterOptions {
   /**
-   * Runs before each route and sets `req.user`: `id` or `sub`, `tenantId`, `roles`, `groups`, `sessionId`. Without it a
-   * stream has the topic `global` alone.
+   * Runs before each route and sets `req.user`: `id` or `sub`, `tenantId`, `roles`, `groups`, `sessionId`, strings or
+   * numbers. Without it a stream has the topic `global` alone.
    */
   authMiddleware?: (req: any, res: any, next: (error?: any) => void) => unknown;
   /** `GET /stream`. @defaultValue true */
   stream?: boolean;
   /** `POST /notify/:topic`, for those whom `authMiddleware` lets pass. @defaultValue false */
   notify?: boolean;
-  /** Narrows or extends the topics that `req.user` has; `?topics=a,b` then only narrows. */
+  /**
+   * Narrows or extends the topics that `req.user` has; `?topics=a,b` then only narrows. What is sent to a user or a
+   * tenant as such reaches its connections whatever their topics.
+   */
   authorizeTopics?: (req: any, topics: string[]) => readonly string[] | Promise<readonly string[]>;
 }
 

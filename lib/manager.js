@@ -9,9 +9,10 @@ const { EventEmitter } = require('node:events');
 
 const { createError, httpError, show } = require('./errors');
 const { SCOPE, checkEvent, checkUserId } = require('./event');
-const { drained } = require('./handover');
+const { isTaken, wireOf, hasLeft, drained } = require('./handover');
 const { Hub, FORM } = require('./hub');
 const { managerOptions, stopOptions } = require('./options');
+const { setStreamHead } = require('./refusal');
 const { errorReporter, warnOfCluster } = require('./reporter');
 const { queryOf, readCursor, CURSOR } = require('./request');
 const { openSubscription, drawMaxAge } = require('./subscription');
@@ -21,14 +22,16 @@ const { topics: TOPICS, checkTenantId } = require('./topics');
 const RETRY_AFTER = 5;
 
 const EVENT_MEMBERS = ['type', 'data', 'userId', 'tenantId', 'metadata'];
+/** An event that was received may be given again; these are made anew. */
+const FILLED_IN = ['id', 'timestamp', 'topic'];
 const META_MEMBERS = ['userId', 'tenantId'];
 
 /** The members of an object that were set; null and undefined are the same. */
-function membersOf(given, known, what) {
+function membersOf(given, known, what, ignored = []) {
   if (given === null || typeof given !== 'object' || Array.isArray(given)) {
     throw createError('ERR_SSE_INVALID_ARG', `${what} must be an object, not ${show(given)}.`);
   }
-  const extra = Object.keys(given).find((name) => !known.includes(name));
+  const extra = Object.keys(given).find((name) => !known.includes(name) && !ignored.includes(name));
   if (extra !== undefined) {
     throw createError('ERR_SSE_INVALID_ARG', `${what} has no member ${show(extra)}. It has: ${known.join(', ')}.`);
   }
@@ -44,16 +47,18 @@ function checkMeta(given, what) {
 }
 
 /** @returns {string[]} each topic once */
-function checkTopics(given, maxBytes) {
+function checkTopics(given) {
   if (!Array.isArray(given)) throw createError('ERR_SSE_INVALID_ARG', `topics must be an array, not ${show(given)}.`);
-  for (const topic of given) checkTopic(topic, maxBytes);
-  return [...new Set(given)];
+  const unique = [...new Set(given)];
+  for (const topic of unique) TOPICS.parse(topic);
+  return unique;
 }
 
-function checkTopic(topic, maxBytes) {
-  TOPICS.parse(topic);
-  if (Buffer.byteLength(topic) > maxBytes) {
-    throw createError('ERR_SSE_INVALID_TOPIC', `The topic ${show(topic)} is longer than ${maxBytes} bytes.`);
+/** Of two that an event could be for, none is guessed. */
+function checkNamesNoOther(event, name, value) {
+  const other = event?.[name];
+  if (other != null && other !== value) {
+    throw createError('ERR_SSE_INVALID_ARG', `event.${name} is ${show(other)}, but the event is for ${show(value)}.`);
   }
 }
 
@@ -64,6 +69,16 @@ function checkResponse(res) {
       throw createError('ERR_SSE_INVALID_ARG', `res must be a response: it has no method ${method}.`);
     }
   }
+  if (res.headersSent || res.writableEnded) {
+    throw createError('ERR_SSE_INVALID_ARG', 'res has a head already. addConnection writes it.');
+  }
+}
+
+/** Routers let a HEAD come where a GET may. @returns {string} the id of a connection that has ended */
+function answerHead(req, res) {
+  setStreamHead(req, res);
+  res.end();
+  return randomUUID();
 }
 
 /** A topic's key: of all, or of one tenant alone. */
@@ -83,6 +98,12 @@ function keysOf(topics, { userId, tenantId }) {
   keys.push(...tenantKey(tenantId), ...topics.flatMap((topic) => topicKey(topic, tenantId)));
   if (userId !== undefined) keys.push(...userKey(userId, tenantId));
   return keys;
+}
+
+/** Where a connection resumes. A mock has no request, or only a part of one. */
+function cursorOf(req, newest) {
+  if (req?.headers === undefined) return { kind: CURSOR.none, id: newest };
+  return readCursor(req, typeof req.url === 'string' ? queryOf(req) : new URLSearchParams(), newest);
 }
 
 /** Bytes that still come behind the request are the core's to lose: Node has to read them. */
@@ -108,7 +129,7 @@ class SseManager {
 
   /** @returns {number} */
   get connectionCount() {
-    return this.#hub.size;
+    return this.#hub.staying;
   }
 
   /**
@@ -120,10 +141,14 @@ class SseManager {
    */
   addConnection(res, topics, meta = {}) {
     checkResponse(res);
-    const given = { topics: checkTopics(topics, this.#options.maxChannelNameLength), meta: checkMeta(meta, 'meta') };
+    const given = { topics: checkTopics(topics), meta: checkMeta(meta, 'meta') };
+    const { req } = res;
+    // The peer has left, or sent this behind a subscription, which never ends: nobody would read it.
+    if (hasLeft(res, wireOf(req, res)) || isTaken(req, res)) return randomUUID();
     const handle = this.#reserve();
     let isOpen = false;
     try {
+      if (req?.method === 'HEAD') return answerHead(req, res);
       const id = this.#open(res, handle, given);
       isOpen = true;
       return id;
@@ -144,7 +169,7 @@ class SseManager {
    * @param {object} event
    */
   broadcast(topic, event) {
-    checkTopic(topic, this.#options.maxChannelNameLength);
+    TOPICS.parse(topic);
     const members = this.#check(event);
     this.#publish(topic, members, topicKey(topic, members.tenantId));
   }
@@ -152,6 +177,7 @@ class SseManager {
   /** To every connection of the user, and to those that have the user's topic. */
   broadcastToUser(userId, event) {
     const topic = TOPICS.user(userId);
+    checkNamesNoOther(event, 'userId', userId);
     const members = this.#check({ ...event, userId });
     this.#publish(topic, members, [...userKey(userId, members.tenantId), ...topicKey(topic, members.tenantId)]);
   }
@@ -159,9 +185,7 @@ class SseManager {
   /** To every connection of the tenant. */
   broadcastToTenant(tenantId, event) {
     const topic = TOPICS.tenant(tenantId);
-    if (event?.tenantId != null && event.tenantId !== tenantId) {
-      throw createError('ERR_SSE_INVALID_ARG', `event.tenantId is ${show(event.tenantId)}, the tenant ${show(tenantId)}.`);
-    }
+    checkNamesNoOther(event, 'tenantId', tenantId);
     const members = this.#check({ ...event, tenantId });
     this.#publish(topic, members, tenantKey(tenantId));
   }
@@ -224,7 +248,7 @@ class SseManager {
     const subscription = {
       keys: keysOf(topics, meta),
       hello: (connectionId) => ({ connectionId, topics, ...meta }),
-      cursor: req?.headers === undefined ? { kind: CURSOR.none, id: newest } : readCursor(req, queryOf(req), newest),
+      cursor: cursorOf(req, newest),
       end: endsAt === Infinity ? undefined : { at: endsAt, reason: 'max_age' },
       retry: this.#options.retry,
     };
@@ -240,7 +264,7 @@ class SseManager {
 
   /** @returns {object} the members of a StreamEvent that a caller gives */
   #check(event) {
-    const members = membersOf(event, EVENT_MEMBERS, 'event');
+    const members = membersOf(event, EVENT_MEMBERS, 'event', FILLED_IN);
     if (members.userId !== undefined) checkUserId(members.userId);
     if (members.tenantId !== undefined) checkTenantId(members.tenantId);
     if (event.data === undefined) throw createError('ERR_SSE_INVALID_DATA', 'event.data is missing. Use null for "no data".');
@@ -248,8 +272,12 @@ class SseManager {
   }
 
   #publish(topic, { type, data, ...more }, keys) {
-    const full = { id: randomUUID(), type, timestamp: new Date().toISOString(), topic, data, ...more };
-    const { json } = checkEvent({ type, data: full }, this.#options.maxEventBytes);
+    const { maxEventBytes } = this.#options;
+    // By itself: what JSON leaves out as a member is refused.
+    const payload = checkEvent({ type, data }, maxEventBytes);
+    const head = { id: randomUUID(), type, timestamp: new Date().toISOString(), topic, ...more };
+    const envelope = checkEvent({ type, data: head }, maxEventBytes);
+    const json = `${envelope.json.slice(0, -1)},"data":${payload.json}}`;
     if (this.#hub.isStopped) {
       this.#report(createError('ERR_SSE_STOPPED', 'The manager was stopped; nothing was broadcast.', Error));
       return;

@@ -179,8 +179,8 @@ function serverOptions(given) {
 }
 
 /** Of a server's options those that are a manager's too. */
-const SHARED_OPTIONS = ['transport', 'threads', 'retry', 'maxClients', 'maxClientsPerUser', 'maxChannels',
-  'maxChannelNameLength', 'maxEventBytes', 'maxQueuedBytes', 'peerTimeout', 'maxConnectionAge'];
+const SHARED_OPTIONS = ['transport', 'threads', 'retry', 'maxClients', 'maxClientsPerUser', 'maxChannels', 'maxEventBytes',
+  'maxQueuedBytes', 'peerTimeout', 'maxConnectionAge'];
 
 const MANAGER_OPTIONS = {
   heartbeatIntervalMs: SERVER_OPTIONS.heartbeatInterval,
