@@ -8,7 +8,8 @@ const { createError, httpError, isHttpError, show } = require('./errors');
 const { AuthTools } = require('./auth-tools');
 const { requireExpress } = require('./express');
 const { checkKnown, objectOption } = require('./options');
-const { refuse, setStreamHead } = require('./refusal');
+const { hasLeft, wireOf } = require('./handover');
+const { refuse } = require('./refusal');
 const { queryOf } = require('./request');
 const { topics: TOPICS } = require('./topics');
 
@@ -35,12 +36,19 @@ function checkOptions(given) {
 /** @param {unknown} value a list of names, one, or none */
 const listOf = (value) => (value == null ? [] : [value].flat());
 
+/** Many databases number their rows. */
+const textOf = (value) => (typeof value === 'number' ? String(value) : value);
+
 /** Who a request is from, as authMiddleware has put it there. */
 function identityOf({ user }) {
   if (user === null || typeof user !== 'object') return {};
-  const { id = user.sub, tenantId, sessionId, roles, groups } = user;
-  const isNumber = typeof id === 'number'; // many databases
-  return { userId: isNumber ? String(id) : id, tenantId, sessionId, roles: listOf(roles), groups: listOf(groups) };
+  return {
+    userId: textOf(user.id ?? user.sub),
+    tenantId: textOf(user.tenantId),
+    sessionId: textOf(user.sessionId),
+    roles: listOf(user.roles).map(textOf),
+    groups: listOf(user.groups).map(textOf),
+  };
 }
 
 /** Everything in the hierarchy that an identity belongs to. */
@@ -60,7 +68,8 @@ function topicsOf({ userId, tenantId, sessionId, roles = [], groups = [] }) {
 function narrow(req, topics) {
   const asked = queryOf(req).getAll('topics');
   if (asked.length === 0) return topics;
-  const names = new Set(asked.flatMap((text) => text.split(',')).map((name) => name.trim()));
+  // A topic may have a comma in it: the whole is a name, too.
+  const names = new Set(asked.flatMap((text) => [text, ...text.split(',').map((name) => name.trim())]));
   return topics.filter((topic) => names.has(topic));
 }
 
@@ -81,16 +90,12 @@ function streamHandler(tools, { authMiddleware, authorizeTopics }) {
   return answering(tools, async (req, res) => {
     const { sseManager } = tools;
     if (sseManager === null) throw httpError('ERR_SSE_DISABLED');
+    const wire = wireOf(req, res);
     const identity = authMiddleware === undefined ? {} : identityOf(req);
     const derived = topicsOf(identity);
     const topics = authorizeTopics === undefined ? derived : await authorizeTopics(req, derived);
-    if (req.method === 'HEAD') {
-      setStreamHead(req, res);
-      res.end();
-      return;
-    }
-    // The peer may have gone while authorizeTopics was asked.
-    if (res.destroyed || res.writableEnded || req.socket?.destroyed) return;
+    // While authorizeTopics was asked the peer may have left, or a middleware with a time limit have answered.
+    if (res.headersSent || hasLeft(res, wire)) return;
     const { userId, tenantId } = identity;
     sseManager.addConnection(res, narrow(req, topics), { userId, tenantId });
   });
