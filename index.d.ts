@@ -608,22 +608,27 @@ export const topics: {
   readonly parse: (topic: string) => ParsedTopic;
 };
 
-/** What a listener of an {@link AuthEventBus} gets. */
-export interface AuthEvent {
-  event: string;
-  /** ISO 8601. */
-  timestamp: string;
+/** What is published on an {@link AuthEventBus}: whom it is for, its data, and whatever else listeners need. */
+export interface AuthEventPayload {
   data?: unknown;
   userId?: string;
   tenantId?: string;
   sessionId?: string;
+  /** ISO 8601. @defaultValue now */
+  timestamp?: string;
   [member: string]: unknown;
+}
+
+/** What a listener of an {@link AuthEventBus} gets. */
+export interface AuthEvent extends AuthEventPayload {
+  event: string;
+  timestamp: string;
 }
 
 /** An `EventEmitter` on which every event is also emitted as `*`. */
 export class AuthEventBus extends EventEmitter {
   /** Emits under the name and as `*`. @throws TypeError `ERR_SSE_INVALID_ARG` */
-  publish(eventName: string, payload?: Omit<AuthEvent, 'event' | 'timestamp'> & { timestamp?: string }): void;
+  publish(eventName: string, payload?: AuthEventPayload): void;
 }
 
 export interface AuthToolsOptions {
