@@ -520,6 +520,8 @@ export interface SseManagerOptions
   > {
   /** Milliseconds a connection is idle before it gets a comment line; 0: never. @defaultValue 30_000 */
   heartbeatIntervalMs?: number;
+  /** Bytes of a topic, 1 to 65,535. Longer ones are `ERR_SSE_INVALID_TOPIC`. @defaultValue 1024 */
+  maxChannelNameLength?: number;
   /**
    * `named`: an event is sent under its type, for `addEventListener(type)`. `unnamed`: without one, for `onmessage`.
    * `both`: once each, with one id, which doubles the bytes. An event of type `message` is sent once in any case.

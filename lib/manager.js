@@ -46,11 +46,18 @@ function checkMeta(given, what) {
   return meta;
 }
 
+function checkTopic(topic, maxBytes) {
+  TOPICS.parse(topic);
+  if (Buffer.byteLength(topic) > maxBytes) {
+    throw createError('ERR_SSE_INVALID_TOPIC', `The topic ${show(topic)} is longer than maxChannelNameLength, ${maxBytes} bytes.`);
+  }
+}
+
 /** @returns {string[]} each topic once */
-function checkTopics(given) {
+function checkTopics(given, maxBytes) {
   if (!Array.isArray(given)) throw createError('ERR_SSE_INVALID_ARG', `topics must be an array, not ${show(given)}.`);
   const unique = [...new Set(given)];
-  for (const topic of unique) TOPICS.parse(topic);
+  for (const topic of unique) checkTopic(topic, maxBytes);
   return unique;
 }
 
@@ -141,7 +148,7 @@ class SseManager {
    */
   addConnection(res, topics, meta = {}) {
     checkResponse(res);
-    const given = { topics: checkTopics(topics), meta: checkMeta(meta, 'meta') };
+    const given = { topics: checkTopics(topics, this.#options.maxChannelNameLength), meta: checkMeta(meta, 'meta') };
     const { req } = res;
     // The peer has left, or sent this behind a subscription, which never ends: nobody would read it.
     if (hasLeft(res, wireOf(req, res)) || isTaken(req, res)) return randomUUID();
@@ -169,7 +176,7 @@ class SseManager {
    * @param {object} event
    */
   broadcast(topic, event) {
-    TOPICS.parse(topic);
+    checkTopic(topic, this.#options.maxChannelNameLength);
     const members = this.#check(event);
     this.#publish(topic, members, topicKey(topic, members.tenantId));
   }

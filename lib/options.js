@@ -185,6 +185,8 @@ const SHARED_OPTIONS = ['transport', 'threads', 'retry', 'maxClients', 'maxClien
 const MANAGER_OPTIONS = {
   heartbeatIntervalMs: SERVER_OPTIONS.heartbeatInterval,
   frames: ['both', oneOf('both', 'named', 'unnamed')],
+  // A topic may name a tenant and a role, of 255 bytes each.
+  maxChannelNameLength: [1024, integer(1, 65_535)],
   ...Object.fromEntries(SHARED_OPTIONS.map((name) => [name, SERVER_OPTIONS[name]])),
 };
 

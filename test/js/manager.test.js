@@ -705,3 +705,18 @@ describe('an SseManager that is dropped', () => {
     seen.emit('close');
   });
 });
+
+describe('SseManager: the length of a topic', () => {
+  it('is limited, and no id that is allowed is too long by default', () => {
+    const manager = new SseManager();
+    const long = 'x'.repeat(255);
+    const all = [topics.role(long, long), topics.user(long), topics.custom(long)];
+    manager.addConnection(mockResponse().res, all, { userId: long, tenantId: long });
+    const short = new SseManager({ maxChannelNameLength: 8 });
+    short.broadcast('custom:a', { type: 't', data: 1 });
+    assert.throws(() => short.broadcast('custom:ab', { type: 't', data: 1 }), code('ERR_SSE_INVALID_TOPIC'));
+    assert.throws(() => short.addConnection(mockResponse().res, ['custom:ab']), code('ERR_SSE_INVALID_TOPIC'));
+    assert.equal(short.connectionCount, 0);
+    return Promise.all([manager.stop(), short.stop()]);
+  });
+});
