@@ -56,6 +56,7 @@ soak: setup-test valgrind ## hours, not minutes: Valgrind, storms of faults, odd
 bench: setup ## the benchmarks (QUICK=1: a short run)
 	@node tools/build.js
 	@node bench/run.js $(if $(QUICK),--quick)
+	@node bench/tenants.js
 
 format: ## clang-format over the C sources
 	clang-format -i $(shell find csrc test/c -name '*.[ch]')
