@@ -67,8 +67,13 @@ class ManagerApp {
     return { ...head, body: client.body, json: isJson ? JSON.parse(client.body) : undefined };
   }
 
+  /** Waits until so many are there, and the end of every other was told. */
   hasConnections(count) {
-    return waitFor(() => this.manager.connectionCount === count, () => `${count} connections, not ${this.manager.connectionCount}`);
+    const now = () => {
+      const { socket, stream } = this.manager.stats().clients;
+      return [this.manager.connectionCount, socket + stream];
+    };
+    return waitFor(() => now().every((n) => n === count), () => `${count} connections, not ${now()}`);
   }
 
   /** Takes away what on('error') has said, once it said so much. */
