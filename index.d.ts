@@ -674,7 +674,8 @@ export interface ToolsRouterOptions {
   /** `POST /notify/:topic`, for those whom `authMiddleware` lets pass. @defaultValue false */
   notify?: boolean;
   /**
-   * Narrows or extends the topics that `req.user` has; `?topics=a,b` then only narrows. What is sent to a user or a
+   * Narrows or extends the topics that `req.user` has; `?topics=a,b` then only narrows. A throw with a `status` from 400
+   * to 599 answers that status, any other throw 500. What is sent to a user or a
    * tenant as such reaches its connections whatever their topics.
    */
   authorizeTopics?: (req: any, topics: string[]) => readonly string[] | Promise<readonly string[]>;

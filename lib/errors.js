@@ -72,7 +72,11 @@ function httpError(code, { message, retryAfter, cause, status } = {}) {
   const error = new Error(message ?? HTTP[code].message, cause === undefined ? undefined : { cause });
   error.code = code;
   error.status = status ?? HTTP[code].status;
-  if (retryAfter !== undefined) error.retryAfter = retryAfter;
+  if (retryAfter !== undefined) {
+    error.retryAfter = retryAfter;
+    // Where the app lets Express answer.
+    error.headers = { 'Retry-After': String(Math.ceil(retryAfter)) };
+  }
   httpErrors.add(error);
   return error;
 }

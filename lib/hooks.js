@@ -84,4 +84,4 @@ function tell(call, onError) {
   }
 }
 
-module.exports = { Deadline, decide, tell };
+module.exports = { Deadline, decide, tell, hookError };

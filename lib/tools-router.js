@@ -4,11 +4,12 @@
 // What a connection receives follows from who `req.user` is, never from what the
 // request asks for.
 
-const { createError, httpError, isHttpError, show } = require('./errors');
+const { createError, httpError, show } = require('./errors');
 const { AuthTools } = require('./auth-tools');
 const { requireExpress } = require('./express');
-const { checkKnown, objectOption } = require('./options');
 const { hasLeft, wireOf } = require('./handover');
+const { hookError } = require('./hooks');
+const { checkKnown, objectOption } = require('./options');
 const { refuse } = require('./refusal');
 const { queryOf } = require('./request');
 const { topics: TOPICS } = require('./topics');
@@ -73,13 +74,13 @@ function narrow(req, topics) {
   return topics.filter((topic) => names.has(topic));
 }
 
-/** Answers with what a handler throws; what is no answer of ours is a 500 that says nothing. */
+/** Answers with what a handler throws, as createSseServer does for its hooks: its status, or a 500 that says nothing. */
 function answering(tools, handle) {
   return async (req, res) => {
     try {
       await handle(req, res);
     } catch (thrown) {
-      const error = isHttpError(thrown) ? thrown : httpError('ERR_SSE_HOOK_FAILED', { cause: thrown });
+      const error = hookError(thrown);
       if (error.status === 500) tools.sseManager?.report(error.cause ?? error);
       refuse(res, error);
     }

@@ -181,7 +181,7 @@ for (const transport of TRANSPORTS) {
         name: 'Error', code: 'ERR_SSE_TOO_MANY_CONNECTIONS', status: 429, retryAfter: 5,
       });
       manager.addConnection(mockResponse().res, []);
-      assert.throws(() => manager.addConnection(res, []), { name: 'Error', code: 'ERR_SSE_FULL', status: 503, retryAfter: 5 });
+      assert.throws(() => manager.addConnection(res, []), { name: 'Error', code: 'ERR_SSE_FULL', status: 503, retryAfter: 5, headers: { 'Retry-After': '5' } });
       assert.deepEqual([seen.headers, seen.text], [{}, ''], 'a refused response was touched');
       return manager.stop();
     });

@@ -339,12 +339,12 @@ describe('GET /stream and authorizeTopics', () => {
       assert.deepEqual(await topicsOf(app, { ...alice, path: '/tools/stream?topics=custom:extra,tenant:a&z=' }), ['custom:extra']);
     });
 
-    it(`answers 500 without details for what it throws ${kind}, whatever its status`, async () => {
+    it(`answers 500 without details for what it throws ${kind} without a status`, async () => {
       let thrown;
       const app = await startRouter({ authMiddleware, authorizeTopics: wrap(() => {
         throw thrown;
       }) });
-      for (const value of [new Error('secret'), Object.assign(new Error('secret'), { status: 403, code: 'ERR_SSE_FULL' }), 'secret', null, undefined]) {
+      for (const value of [new Error('secret'), Object.assign(new Error('secret'), { status: 200 }), 'secret', null, undefined]) {
         thrown = value;
         const { status, headers, json } = await app.get(alice);
         assert.deepEqual([status, json], [500, { error: 'ERR_SSE_HOOK_FAILED', message: 'The request could not be processed.' }]);
@@ -352,6 +352,16 @@ describe('GET /stream and authorizeTopics', () => {
       }
       const errors = await app.takeErrors(5);
       assert.equal(errors[0].message, 'secret');
+      assert.equal(app.manager.connectionCount, 0);
+    });
+
+    it(`answers the status of what it throws ${kind}, and no more of it`, async () => {
+      const app = await startRouter({ authMiddleware, authorizeTopics: wrap(() => {
+        throw Object.assign(new Error('secret'), { status: 403, code: 'ERR_SSE_FULL' });
+      }) });
+      const { status, json, body } = await app.get(alice);
+      assert.deepEqual([status, json.error], [403, 'ERR_SSE_FORBIDDEN']);
+      assert.doesNotMatch(body, /secret/);
       assert.equal(app.manager.connectionCount, 0);
     });
 
