@@ -555,6 +555,7 @@ export class SseManager {
   /**
    * Answers with a stream. `connected` comes first, with `connectionId`, `topics`, `recovered` and `lastEventId`; then
    * what the connection missed since the `Last-Event-ID` of `res.req`.
+   * From then on `res` is not the app's: what is written to it may be lost, `removeConnection` ends it.
    * A HEAD gets the head alone. Where the peer has left already, nothing is written and nobody is connected.
    * @param topics may be empty; see {@link topics}
    * @returns the connection's id; it may have ended
@@ -577,6 +578,13 @@ export class SseManager {
   broadcastToUser<T = unknown>(userId: string, event: StreamEventInput<T>): void;
   /** To every connection of the tenant, whatever its topics. */
   broadcastToTenant<T = unknown>(tenantId: string, event: StreamEventInput<T>): void;
+  /**
+   * Ends every connection of a user with `closing` `{"reason":"server","reconnect":false}`; with a `tenantId` those in
+   * that tenant alone.
+   * @returns how many there were
+   * @throws TypeError `ERR_SSE_INVALID_ARG`, `ERR_SSE_INVALID_USER`, `ERR_SSE_INVALID_TOPIC`
+   */
+  disconnectUser(userId: string, where?: { tenantId?: string | null }): number;
   stats(): Omit<SseStats, 'auth'>;
   /** Like `stop` of a server. */
   stop(options?: StopOptions): Promise<void>;
@@ -650,7 +658,8 @@ export class AuthTools {
   readonly eventBus: EventEmitter;
   /**
    * Emits an event on the bus and sends it, once and with one id: with a `userId` to the user and the session; without
-   * one to the session and the tenant; to `global` when nobody is named. With a `tenantId` it stays in that tenant.
+   * one to the session and the tenant; to `global` when nobody is named, which is also what `undefined` does. With a
+   * `tenantId` it stays in that tenant; without one a user is reached in every tenant.
    */
   track(eventName: string, data?: unknown, to?: { userId?: string; tenantId?: string; sessionId?: string }): void;
   /** Broadcasts to a topic. `type` is `notification` by default. */

@@ -83,8 +83,8 @@ class AuthTools {
    * @param {{ drainMs?: number }} [options] of SseManager.stop
    */
   async stop(options) {
-    this.#bus.off?.('*', this.#forward);
     await this.sseManager?.stop(options);
+    this.#bus.off?.('*', this.#forward);
   }
 
   #send({ event, data, userId, tenantId, sessionId }) {
@@ -94,6 +94,7 @@ class AuthTools {
   /** What others publish. One that cannot be sent is no fault of theirs to hear of. */
   #onEvent(payload) {
     if (payload === null || typeof payload !== 'object' || this.#own.has(payload)) return;
+    if (this.sseManager.isStopped) return;
     try {
       this.#send(payload);
     } catch (error) {

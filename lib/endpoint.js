@@ -7,7 +7,7 @@
 const { RETRY_AFTER } = require('./closing');
 const { httpError, isHttpError } = require('./errors');
 const { SCOPE, MAX_USER_ID_BYTES, nameFault } = require('./event');
-const { isTaken, wireOf, hasLeft, drained } = require('./handover');
+const { isTaken, wireOf, hasLeft, onceClosed, drained } = require('./handover');
 const { Deadline, decide, tell } = require('./hooks');
 const { pace } = require('./pace');
 const { refuse, refuseSoftly, setStreamHead } = require('./refusal');
@@ -64,13 +64,13 @@ class Endpoint {
       request.isGone = true;
       this._free(request);
     };
-    wire?.once?.('close', onGone);
+    const forget = onceClosed(wire, onGone);
     try {
       await this._subscribe(req, res, request);
     } catch (error) {
       if (error !== GONE && !request.isGone) this._refuse(req, res, error, request);
     } finally {
-      wire?.off?.('close', onGone);
+      forget();
       this._free(request);
     }
   }

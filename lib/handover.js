@@ -52,6 +52,30 @@ function hasLeft(res, wire) {
   return Boolean(res.destroyed || res.writableEnded);
 }
 
+/** Connection -> who wants to hear that it has closed. */
+const watchers = new WeakMap();
+
+/**
+ * Calls back once when the connection closes. One listener for all: of requests that are pipelined a peer may send
+ * any number.
+ * @param {object | undefined} wire
+ * @param {() => void} callback
+ * @returns {() => void} to hear no more
+ */
+function onceClosed(wire, callback) {
+  if (typeof wire?.once !== 'function') return () => {};
+  let all = watchers.get(wire);
+  if (all === undefined) {
+    all = new Set();
+    watchers.set(wire, all);
+    wire.once('close', () => {
+      for (const each of all) each();
+    });
+  }
+  all.add(callback);
+  return () => all.delete(callback);
+}
+
 /**
  * Whether the connection is one whose bytes are exactly what we write: plain
  * HTTP/1 on a TCP or Unix-domain socket. TLS and HTTP/2 have a descriptor too,
@@ -95,14 +119,14 @@ function writeHead(req, res, asIdentity) {
  * to shut down and emits 'finish' before the socket's 'close', so that loggers
  * see a response that completed.
  */
-function letGo(res) {
-  res.socket.destroy();
-  res.end();
+function letGo(res, socket) {
+  socket.destroy();
+  if (!res.writableEnded) res.end();
 }
 
 /** Waits for the end of a request that was resumed; without it Node calls it aborted later. */
 function drained(req) {
-  if (req.readableEnded || req.complete === undefined) return undefined;
+  if (req.readableEnded || req.complete === undefined || typeof req.once !== 'function') return undefined;
   return new Promise((resolve) => {
     req.once('end', resolve);
     req.once('close', resolve);
@@ -110,4 +134,4 @@ function drained(req) {
   });
 }
 
-module.exports = { take, isTaken, wireOf, hasLeft, isCandidate, writeHead, letGo, drained, isHttp2, HEADERS };
+module.exports = { take, isTaken, wireOf, hasLeft, onceClosed, isCandidate, writeHead, letGo, drained, isHttp2, HEADERS };

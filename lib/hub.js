@@ -326,13 +326,17 @@ class Hub {
   }
 
   _endDue() {
-    for (;;) {
-      const due = native.takeDue(this._core, Date.now());
-      if (due === undefined) break;
-      const [handle, reason] = due;
-      this.detach(handle, native.reasons[reason], LAST_WORDS.get(reason));
+    try {
+      for (;;) {
+        const due = native.takeDue(this._core, Date.now());
+        if (due === undefined) break;
+        const [handle, reason] = due;
+        this.detach(handle, native.reasons[reason], LAST_WORDS.get(reason));
+      }
+    } finally {
+      // Memory that is out for one must not keep the others for ever.
+      this._armEnd();
     }
-    this._armEnd();
   }
 
   _onDisconnected(client, reason) {

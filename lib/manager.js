@@ -7,6 +7,7 @@
 const { randomUUID } = require('node:crypto');
 const { EventEmitter } = require('node:events');
 
+const { closing, RETRY_AFTER } = require('./closing');
 const { createError, httpError, show } = require('./errors');
 const { SCOPE, checkEvent, checkUserId } = require('./event');
 const { isTaken, wireOf, hasLeft, drained } = require('./handover');
@@ -17,9 +18,6 @@ const { errorReporter, warnOfCluster } = require('./reporter');
 const { queryOf, readCursor, CURSOR } = require('./request');
 const { openSubscription, drawMaxAge } = require('./subscription');
 const { topics: TOPICS, checkTenantId } = require('./topics');
-
-/** Seconds a connection that was refused is asked to wait. */
-const RETRY_AFTER = 5;
 
 const EVENT_MEMBERS = ['type', 'data', 'userId', 'tenantId', 'metadata'];
 /** An event that was received may be given again; these are made anew. */
@@ -128,7 +126,7 @@ class SseManager {
   /** @param {object} [given] see index.d.ts */
   constructor(given) {
     this.#options = managerOptions(given);
-    this.#report = errorReporter(this.#emitter, 'An event could not be broadcast');
+    this.#report = errorReporter(this.#emitter, 'Something failed');
     warnOfCluster('SseManager');
     this.#hub = new Hub(this.#options, { onDisconnect() {} });
     Object.defineProperty(this, 'heartbeatIntervalMs', { value: this.#options.heartbeatInterval, enumerable: true });
@@ -185,7 +183,7 @@ class SseManager {
   broadcastToUser(userId, event) {
     const topic = TOPICS.user(userId);
     checkNamesNoOther(event, 'userId', userId);
-    const members = this.#check({ ...event, userId });
+    const members = this.#check(event, { userId });
     this.#publish(topic, members, [...userKey(userId, members.tenantId), ...topicKey(topic, members.tenantId)]);
   }
 
@@ -193,7 +191,7 @@ class SseManager {
   broadcastToTenant(tenantId, event) {
     const topic = TOPICS.tenant(tenantId);
     checkNamesNoOther(event, 'tenantId', tenantId);
-    const members = this.#check({ ...event, tenantId });
+    const members = this.#check(event, { tenantId });
     this.#publish(topic, members, tenantKey(tenantId));
   }
 
@@ -221,6 +219,26 @@ class SseManager {
   /** @param {{ drainMs?: number }} [given] */
   stop(given) {
     return this.#hub.stop(stopOptions(given).drainMs);
+  }
+
+  /** @internal */
+  get isStopped() {
+    return this.#hub.isStopped;
+  }
+
+  /**
+   * Ends every connection of a user; with a tenantId those in that tenant alone.
+   * @param {string} userId
+   * @param {{ tenantId?: string }} [where]
+   * @returns {number} how many
+   */
+  disconnectUser(userId, where = {}) {
+    checkUserId(userId);
+    const { tenantId } = membersOf(where, ['tenantId'], 'The options of disconnectUser');
+    const last = Buffer.from(closing('server', false));
+    if (tenantId !== undefined) return this.#hub.detachUser(checkTenantId(tenantId), userId, last);
+    const isTheirs = (handle) => this.#hub.describe(handle)?.userId === userId;
+    return this.#hub.handles().filter(isTheirs).filter((handle) => this.#hub.detach(handle, 'server', last)).length;
   }
 
   /** Tells an error that no call can throw; for AuthTools and its router. @internal */
@@ -259,19 +277,21 @@ class SseManager {
       end: endsAt === Infinity ? undefined : { at: endsAt, reason: 'max_age' },
       retry: this.#options.retry,
     };
-    const transport = hasBody(req) ? 'stream' : this.#options.transport;
-    const { id, finish } = openSubscription(this.#hub, { req, res, handle, check() {} }, { transport }, subscription);
+    const { transport } = this.#options;
+    if (transport === 'socket' && hasBody(req)) throw httpError('ERR_SSE_TRANSPORT');
+    const options = { transport: hasBody(req) ? 'stream' : transport };
     // A request that Node has not read to its end would be called aborted.
-    req?.resume?.();
     const wait = req === undefined ? undefined : drained(req);
+    req?.resume?.();
+    const { id, finish } = openSubscription(this.#hub, { req, res, handle, check() {} }, options, subscription);
     if (wait === undefined) finish();
     else wait.then(finish);
     return id;
   }
 
   /** @returns {object} the members of a StreamEvent that a caller gives */
-  #check(event) {
-    const members = membersOf(event, EVENT_MEMBERS, 'event', FILLED_IN);
+  #check(event, to) {
+    const members = { ...membersOf(event, EVENT_MEMBERS, 'event', FILLED_IN), ...to };
     if (members.userId !== undefined) checkUserId(members.userId);
     if (members.tenantId !== undefined) checkTenantId(members.tenantId);
     if (event.data === undefined) throw createError('ERR_SSE_INVALID_DATA', 'event.data is missing. Use null for "no data".');

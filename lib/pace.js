@@ -38,8 +38,9 @@ class Pace {
     const end = Math.min(this._first + PER_TURN, this._waiting.length);
     this._entered = end - this._first;
     for (; this._first < end; this._first++) this._waiting[this._first]();
-    if (end === this._waiting.length) {
-      this._waiting = [];
+    // Who went on is forgotten, at the end or when it is many.
+    if (end === this._waiting.length || this._first > 1024) {
+      this._waiting = this._waiting.slice(this._first);
       this._first = 0;
     }
     this._isScheduled = this._entered > 0;

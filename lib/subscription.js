@@ -30,6 +30,7 @@ function drawMaxAge(maxConnectionAge) {
  * @throws 500 ERR_SSE_TRANSPORT, maybe when the head is out already
  */
 function openSubscription(hub, { req, res, handle, check }, { transport }, subscription) {
+  const { socket } = res;
   const isSocket = transport !== 'stream' && isCandidate(req, res);
   if (transport === 'socket' && !isSocket) throw httpError('ERR_SSE_TRANSPORT');
   const fd = writeHead(req, res, isSocket);
@@ -41,9 +42,15 @@ function openSubscription(hub, { req, res, handle, check }, { transport }, subsc
   id ??= hub.attach(handle, subscription, { res });
   if (id === null) throw createError('ERR_SSE_INTERNAL', 'The client could not be attached.', Error);
   take(req, res);
+  if (!isHandedOver) return { id, finish() {} };
+  const finish = () => {
+    // An app that has ended the response meanwhile has ended the client.
+    if (res.writableEnded) hub.detach(handle, 'server');
+    letGo(res, socket);
+  };
   // After the ticks that belong to the write of the head: it has succeeded, and
   // a destroyed socket would tell its callbacks otherwise.
-  return { id, finish: isHandedOver ? () => process.nextTick(letGo, res) : () => {} };
+  return { id, finish: () => process.nextTick(finish) };
 }
 
 module.exports = { openSubscription, drawMaxAge };

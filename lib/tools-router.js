@@ -4,6 +4,7 @@
 // What a connection receives follows from who `req.user` is, never from what the
 // request asks for.
 
+const { RETRY_AFTER } = require('./closing');
 const { createError, httpError, show } = require('./errors');
 const { AuthTools } = require('./auth-tools');
 const { requireExpress } = require('./express');
@@ -37,8 +38,8 @@ function checkOptions(given) {
 /** @param {unknown} value a list of names, one, or none */
 const listOf = (value) => (value == null ? [] : [value].flat());
 
-/** Many databases number their rows. */
-const textOf = (value) => (typeof value === 'number' ? String(value) : value);
+/** Many databases number their rows. NaN and the like are no number that anybody has. */
+const textOf = (value) => (Number.isSafeInteger(value) ? String(value) : value);
 
 /** Who a request is from, as authMiddleware has put it there. */
 function identityOf({ user }) {
@@ -110,11 +111,14 @@ function notifyHandler(tools) {
     if (body === null || typeof body !== 'object' || Array.isArray(body)) {
       throw httpError('ERR_SSE_BAD_REQUEST', { message: 'The body must be a JSON object { data, type, tenantId, userId, metadata }.' });
     }
+    // Said now: a broadcast has no answer, and the caller would think that it went out.
+    if (tools.sseManager.isStopped) throw httpError('ERR_SSE_STOPPING', { retryAfter: RETRY_AFTER });
     const { data = null, ...options } = body;
     try {
       tools.notify(req.params.topic, data, options);
     } catch (error) {
-      if (!String(error?.code).startsWith('ERR_SSE_')) throw error;
+      // Every error about an argument is one; ours are not the caller's.
+      if (!(error instanceof TypeError) || !String(error.code).startsWith('ERR_SSE_')) throw error;
       throw httpError('ERR_SSE_BAD_REQUEST', { message: error.message });
     }
     res.status(202).json({ ok: true });

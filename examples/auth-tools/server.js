@@ -30,7 +30,7 @@ const ACTIONS = {
   'admins of acme': (tools) => tools.notify(topics.role('acme', 'admin'), { text: 'to the admins of acme' }, { tenantId: 'acme' }),
   'sales of acme': (tools) => tools.notify(topics.group('acme', 'sales'), { text: 'to sales of acme' }, { tenantId: 'acme' }),
   'global, but of globex': (tools) => tools.notify(topics.global(), { text: 'global, within globex' }, { tenantId: 'globex' }),
-  'bob': (tools) => tools.track('security-alert', { text: 'to bob' }, { userId: 'bob' }),
+  'bob': (tools) => tools.track('security-alert', { text: 'to bob' }, { userId: 'bob', tenantId: 'acme' }),
 };
 
 /** Cookie sessions. Each person has a path, so that one browser can be all of them at once. */

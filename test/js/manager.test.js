@@ -6,7 +6,8 @@ const assert = require('node:assert/strict');
 const http = require('node:http');
 
 const { SseManager, topics } = require('../..');
-const { TRANSPORTS } = require('./helpers/app');
+const { TRANSPORTS, adopt } = require('./helpers/app');
+const { connect } = require('./helpers/client');
 const { startManager, startApp, cleanUp, mockResponse, eventsIn } = require('./helpers/manager');
 const { resources, backAt } = require('./helpers/resources');
 const { turn, waitFor } = require('./helpers/wait');
@@ -720,3 +721,43 @@ describe('SseManager: the length of a topic', () => {
     return Promise.all([manager.stop(), short.stop()]);
   });
 });
+
+describe('SseManager: what may not come of a request', () => {
+  it('is no silent change of transport for one whose body is still coming', async () => {
+    const app = await startManager({ transport: 'socket' });
+    const raw = 'POST /stream HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc';
+    const client = adopt(connect({ port: app.server.address().port, path: '/stream', raw }));
+    assert.equal((await client.head()).status, 500);
+    assert.equal(app.manager.connectionCount, 0);
+  });
+
+  it('is nothing worse from a mock that is half a request', async () => {
+    const manager = new SseManager();
+    const { res } = mockResponse({ req: { complete: false, headers: {} } });
+    manager.addConnection(res, ['global']);
+    assert.equal(manager.connectionCount, 1);
+    await manager.stop();
+  });
+});
+
+for (const transport of TRANSPORTS) {
+  describe(`SseManager: disconnectUser (${transport})`, () => {
+    it('ends those of the user, everywhere or in one tenant', async () => {
+      const app = await startManager({ transport });
+      const open = (user, tenant) => app.open({ topics: ['global'], user, tenant });
+      const [none, acme, globex, other] = [
+        await open('alice'), await open('alice', 'acme'), await open('alice', 'globex'), await open('bob', 'acme'),
+      ];
+      assert.equal(app.manager.disconnectUser('alice', { tenantId: 'acme' }), 1);
+      await acme.closed();
+      assert.deepEqual(JSON.parse(acme.events.at(-1).data), { reason: 'server', reconnect: false });
+      assert.equal(app.manager.disconnectUser('alice'), 2);
+      await Promise.all([none.closed(), globex.closed()]);
+      await app.hasConnections(1);
+      assert.equal(other.isClosed, false);
+      assert.throws(() => app.manager.disconnectUser(1), code('ERR_SSE_INVALID_ARG'));
+      assert.throws(() => app.manager.disconnectUser('a', { tenantId: 'x:y' }), code('ERR_SSE_INVALID_TOPIC'));
+      assert.throws(() => app.manager.disconnectUser('a', { tenant: 'x' }), code('ERR_SSE_INVALID_ARG'));
+    });
+  });
+}

@@ -275,7 +275,7 @@ describe('GET /stream and req.user', () => {
       next();
     } });
     const wrong = [
-      { id: '' }, { id: {} }, { id: 'a\nb' }, { id: true }, { id: 'a', tenantId: 'a:b' }, { tenantId: '' }, { tenantId: ['a'] },
+      { id: '' }, { id: {} }, { id: NaN }, { id: 2 ** 53 }, { id: 'a', tenantId: NaN }, { id: 'a\nb' }, { id: true }, { id: 'a', tenantId: 'a:b' }, { tenantId: '' }, { tenantId: ['a'] },
       { tenantId: 'a', roles: [{}] }, { tenantId: 'a', roles: ['secret\n'] }, { sessionId: '' },
       { get id() {
         throw new Error('secret');
@@ -438,5 +438,18 @@ describe('POST /notify/:topic', () => {
     assert.equal(asText.status, 400);
     await app.notify('global', { data: 'end' }, asAlice);
     assert.deepEqual((await client.data(1)).map(({ data }) => data), ['end']);
+  });
+});
+
+describe('POST /notify after stop()', () => {
+  it('is a 503, not a promise that is not kept', async () => {
+    const app = await startRouter({ authMiddleware, notify: true });
+    await app.manager.stop();
+    const response = await fetch(`http://127.0.0.1:${app.server.address().port}/tools/notify/global`, {
+      method: 'POST', headers: { 'Content-Type': 'application/json', 'x-user': 'alice' }, body: '{"data":1}',
+    });
+    assert.equal(response.status, 503);
+    assert.match(response.headers.get('retry-after'), /^[1-9]\d*$/);
+    assert.equal((await response.json()).error, 'ERR_SSE_STOPPING');
   });
 });
