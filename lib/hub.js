@@ -313,7 +313,7 @@ class Hub {
     const wait = native.tick(this._core);
     // What the tick has run may have started it already.
     const isNeeded = this._streams.size > 0 || this._ttl !== Infinity;
-    if (isNeeded && !this._isOver && this._timer === undefined) this._startTimer(wait);
+    if (isNeeded && !this._isOver && performance.now() + wait < this._tickAt) this._startTimer(wait);
   }
 
   /** Sleeps until the next client's time has come. */

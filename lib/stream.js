@@ -117,14 +117,23 @@ class Stream {
     }
   }
 
-  end() {
+  /** A mock may have no more than `on`. */
+  _unwatch() {
     const { res } = this;
-    // A mock may have no more than `on`; what stays attached is harmless.
     res.off?.('drain', this.onDrain);
     res.off?.('close', this.onClose);
     this.wire?.off?.('close', this.onClose);
     this.wire?.off?.('end', this.onClose);
     this.wire?.off?.('data', this.onData);
+  }
+
+  end() {
+    const { res } = this;
+    try {
+      this._unwatch();
+    } catch {
+      // What stays attached is harmless; the response has to be ended all the same.
+    }
     try {
       if (!res.writableEnded) res.end();
     } catch {

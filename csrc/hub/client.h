@@ -47,10 +47,11 @@ typedef struct {
 
   sse_reason_t reason; /* valid when closing or doomed                */
   bool is_blocked;
-  bool is_woken;   /* told writable since its write began            */
-  bool is_closing; /* ends once the queue is empty                     */
-  bool is_doomed;  /* ends at the next flush, whatever is queued       */
-  bool was_beat;   /* what went out last was a heartbeat               */
+  bool is_woken;     /* told writable since its write began            */
+  bool is_closing;   /* ends once the queue is empty                     */
+  bool is_doomed;    /* ends at the next flush, whatever is queued       */
+  bool was_overfull; /* over the hard limit at the last look           */
+  bool was_beat;     /* what went out last was a heartbeat               */
 } sse_client_t;
 
 /* NULL when memory is out. */

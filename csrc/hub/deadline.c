@@ -30,7 +30,7 @@ static void rise(sse_deadlines_t *heap, size_t i, sse_deadline_t *deadline) {
   place(heap, i, deadline);
 }
 
-static void sink(sse_deadlines_t *heap, size_t i, sse_deadline_t *deadline) {
+static void fall(sse_deadlines_t *heap, size_t i, sse_deadline_t *deadline) {
   for (;;) {
     size_t child = 2 * i + 1;
     if (child >= heap->count) break;
@@ -71,7 +71,7 @@ void sse_deadlines_remove(sse_deadlines_t *heap, sse_deadline_t *deadline) {
   if (i > 0 && last->at < heap->items[(i - 1) / 2]->at) {
     rise(heap, i, last);
   } else {
-    sink(heap, i, last);
+    fall(heap, i, last);
   }
 }
 

@@ -3,7 +3,6 @@
 #ifndef SSE_HUB_DEADLINE_H
 #define SSE_HUB_DEADLINE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 /* Embed in what has a moment; zeroed it is in no heap. */

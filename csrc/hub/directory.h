@@ -1,5 +1,5 @@
 /* directory.h - who is connected, seen from the JS thread: slots, clients by
- * number and by id, counts per user. It knows no hub; it is told. [js] */
+ * number and by id, users, and when clients are to end. It knows no hub; it is told. [js] */
 #ifndef SSE_HUB_DIRECTORY_H
 #define SSE_HUB_DIRECTORY_H
 

@@ -74,10 +74,8 @@ int sse__hub_enqueue(sse_hub_t *hub, sse_client_t *client, sse_frame_t *frame) {
     sse__hub_doom(hub, client, SSE_REASON_ERROR);
     return rc;
   }
-  /* A blocked client waits to be writable, but not with more than it may have. */
-  if (!client->is_blocked || is_overfull(hub, client)) {
-    sse_list_append(&hub->dirty, &client->dirty);
-  }
+  if (!client->is_blocked) sse_list_append(&hub->dirty, &client->dirty);
+  if (client->is_blocked && is_overfull(hub, client)) hub->has_overfull = true;
   return 0;
 }
 
@@ -262,11 +260,17 @@ static void look_at(sse_hub_t *hub, sse_client_t *client, uint64_t elapsed) {
   client->pending = pending;
 }
 
-static bool is_too_slow(const sse_hub_t *hub, const sse_client_t *client) {
-  if (!client->is_closing) {
-    return is_slow(hub, client, client->stalled_us);
+/* Over the hard limit it has to be twice: the look that a long drain is followed
+ * by comes before the loop has asked any peer. */
+static bool is_too_slow(sse_hub_t *hub, sse_client_t *client) {
+  if (client->is_closing) {
+    return client->stalled_us >= SSE_STALL_US || hub->now - client->closing_at >= SSE_LINGER_US;
   }
-  return client->stalled_us >= SSE_STALL_US || hub->now - client->closing_at >= SSE_LINGER_US;
+  bool was_overfull = client->was_overfull;
+  client->was_overfull = is_overfull(hub, client);
+  if (client->was_overfull) hub->has_overfull = true;
+  if (client->was_overfull) return was_overfull;
+  return is_slow(hub, client, client->stalled_us);
 }
 
 /* A thread that was busy elsewhere has given no peer a chance: what is counted
@@ -276,12 +280,16 @@ static void judge_blocked(sse_hub_t *hub) {
   uint64_t elapsed = hub->now - hub->looked_at;
   if (elapsed > SSE_LOOK_US) elapsed = SSE_LOOK_US;
   hub->looked_at = hub->now;
+  hub->has_overfull = false;
   sse_list_t unseen;
   sse_list_move_all(&unseen, &hub->blocked);
   while (!sse_list_is_empty(&unseen)) {
     sse_client_t *client = SSE_CONTAINER_OF(unseen.next, sse_client_t, blocked);
     sse_list_append(&hub->blocked, &client->blocked);
-    if (!client->is_closing && client->queue_bytes <= hub->max_queued_bytes) continue;
+    if (!client->is_closing && client->queue_bytes <= hub->max_queued_bytes) {
+      client->was_overfull = false;
+      continue;
+    }
     look_at(hub, client, elapsed);
     if (is_too_slow(hub, client)) sse__hub_doom(hub, client, SSE_REASON_SLOW_READER);
   }
@@ -296,6 +304,7 @@ void sse_hub_tick(sse_hub_t *hub, uint64_t now) {
 }
 
 uint64_t sse_hub_tick_interval(const sse_hub_t *hub) {
+  if (hub->has_overfull) return SSE_LOOK_SOON_US;
   uint64_t interval = hub->wheel.interval == 0 ? MAX_TICK_US : hub->wheel.step;
   if (interval > SSE_LOOK_US && !sse_list_is_empty(&hub->blocked)) return SSE_LOOK_US;
   return interval < MAX_TICK_US ? interval : MAX_TICK_US;
@@ -346,13 +355,11 @@ static bool write_some(sse_hub_t *hub, sse_client_t *client) {
   }
   client->is_blocked = true;
   sse_list_append(&hub->blocked, &client->blocked);
-  if (is_overfull(hub, client)) sse__hub_doom(hub, client, SSE_REASON_SLOW_READER);
+  if (is_overfull(hub, client)) hub->has_overfull = true;
   return false;
 }
 
 static void flush_client(sse_hub_t *hub, sse_client_t *client) {
-  if (client->is_blocked && is_overfull(hub, client))
-    sse__hub_doom(hub, client, SSE_REASON_SLOW_READER);
   if (!client->is_doomed && !client->is_blocked) {
     while (client->queue_len > 0 && write_some(hub, client))
       continue;

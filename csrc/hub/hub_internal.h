@@ -20,6 +20,7 @@ struct sse_hub {
   sse_list_t dirty;   /* clients to flush or to drop          */
   sse_list_t blocked; /* clients whose transport is full      */
   uint64_t looked_at; /* us; when the blocked were last judged */
+  bool has_overfull;  /* maybe: a client over the hard limit wants a look soon */
   size_t unflushed;   /* bytes of frames since the last flush  */
   sse_frame_t *heartbeat_frame;
   uint64_t n_delivered;

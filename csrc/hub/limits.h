@@ -10,7 +10,9 @@
 #define SSE_STALL_US UINT64_C(1000000)
 /* How often a peer that is over the soft limit is looked at. */
 #define SSE_LOOK_US UINT64_C(250000)
-/* Over the soft limit times this a client is slow at once. */
+/* The same where one may be over the hard limit. */
+#define SSE_LOOK_SOON_US UINT64_C(10000)
+/* Over the soft limit times this a client is slow, whatever it takes. */
 #define SSE_HARD_FACTOR 16
 /* A client that was told to end and still takes bytes has this long. */
 #define SSE_LINGER_US UINT64_C(10000000)

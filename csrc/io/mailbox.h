@@ -2,7 +2,8 @@
  *
  * DESIGN: one lock around a list of commands. Whoever posts into an empty
  * mailbox wakes the reader; whoever reads takes the whole list. Wakes coalesce,
- * so the reader drains until a take comes back empty. */
+ * and each is worth one take: what is posted after it finds the list empty and
+ * wakes again. */
 #ifndef SSE_IO_MAILBOX_H
 #define SSE_IO_MAILBOX_H
 

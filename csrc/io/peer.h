@@ -8,7 +8,8 @@
 
 #include "hub/reason.h"
 
-/* Has a TCP peer that answers nothing for `ms` milliseconds given up, whether
+/* Has a TCP peer that answers nothing for `ms` milliseconds (on Linux also one
+ * that keeps its window shut for so long) given up, whether
  * data is under way (RFC 5482: TCP_USER_TIMEOUT) or the connection is idle
  * (RFC 1122, section 4.2.3.6: keep-alive). 0 leaves the connection as it is.
  * Best effort: what is no TCP socket, or a system without an option, is left. */

@@ -107,13 +107,15 @@ fail_async:
 }
 
 void sse_thread_stop(sse_thread_t *thread) {
-  if (atomic_exchange_explicit(&thread->is_stopping, true, memory_order_acq_rel)) return;
+  if (atomic_load_explicit(&thread->is_stopping, memory_order_relaxed)) return;
+  /* The count so far, for whoever asks before the thread has told the last one. */
+  atomic_store_explicit(&thread->delivered, sse_hub_counters(thread->shard.hub).delivered,
+                        memory_order_relaxed);
+  atomic_store_explicit(&thread->is_stopping, true, memory_order_release);
   if (thread->is_started) {
     uv_async_send(&thread->async);
     return;
   }
-  atomic_store_explicit(&thread->delivered, sse_hub_counters(thread->shard.hub).delivered,
-                        memory_order_relaxed);
   sse_shard_end(&thread->shard);
   if (thread->stopped != NULL) thread->stopped(thread->stopped_ctx);
 }

@@ -288,7 +288,7 @@ int sse_core_attach(napi_env env, sse_core_t *core, sse_attach_t *attach, int fd
 void sse_core_stop(napi_env env, sse_core_t *core) {
   if (core->is_stopped) return;
   core->is_stopped = true;
-  core->n_live = core->n_threads;
+  core->n_live = 0;
   sse_shard_end(&core->local);
   for (uint32_t i = 0; i < core->n_threads; i++) {
     sse_thread_t *thread = &core->threads[i];
@@ -296,6 +296,7 @@ void sse_core_stop(napi_env env, sse_core_t *core) {
     if (notice != NULL) {
       sse_port_ref(env, core->env->port);
       notice->holds_port = true;
+      core->n_live++;
       thread->stopped = thread_stopped;
       thread->stopped_ctx = notice;
     }

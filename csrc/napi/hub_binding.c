@@ -106,7 +106,8 @@ fail_hello:
 /* attach(core, handle, fd | -1, id, keys, connectedAt ms, endsAt ms | 0,
  *   reason index of that end, cursorKind 0 none | 1 id | 2 bad, cursor, hello,
  *   retry | -1)
- * -> 0, or a negative errno when the fd cannot be duplicated */
+ * -> 0, or an error: the fd cannot be duplicated, its thread cannot start,
+ *   memory is out, the core has stopped */
 static napi_value attach(napi_env env, napi_callback_info info) {
   sse_call_t call;
   attach_args_t args;

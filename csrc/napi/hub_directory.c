@@ -1,5 +1,5 @@
 /* hub_directory.c - who is connected, for JS: slots, clients, users and when
- * they are to end. Numbers and names only; nothing here reaches a hub. [js] */
+ * they are to end. Numbers and names only; nothing here posts to a hub. [js] */
 #include "hub/mem.h"
 #include "napi/hub_call.h"
 #include "napi/napi_util.h"

@@ -87,8 +87,14 @@ static napi_value call(sse_stream_sink_t *self, napi_ref function, sse_handle_t 
     return NULL;
   }
   size_t argc = buffer == NULL ? 1 : 2;
-  if (napi_call_function(self->js, undefined, callee, argc, args, &result) != napi_ok) return NULL;
-  return result;
+  if (napi_call_function(self->js, undefined, callee, argc, args, &result) == napi_ok)
+    return result;
+  /* A response of the app's threw: that is its own end, not that of the others. */
+  bool is_pending = false;
+  if (napi_is_exception_pending(self->js, &is_pending) == napi_ok && is_pending) {
+    napi_get_and_clear_last_exception(self->js, &result);
+  }
+  return NULL;
 }
 
 /* How many of the frames go at once, and how many bytes that is. */

@@ -651,3 +651,55 @@ for (const transport of ['auto', 'stream']) {
     });
   });
 }
+
+describe('a response whose own code throws', () => {
+  const { EventEmitter } = require('node:events');
+  const { SseManager } = require('../..');
+
+  class Mock extends EventEmitter {
+    constructor() {
+      super();
+      this.text = '';
+      this.isEnded = false;
+    }
+
+    setHeader() {}
+
+    write(chunk) {
+      this.text += chunk;
+      return true;
+    }
+
+    end() {
+      this.isEnded = true;
+    }
+  }
+
+  it('costs nobody else an event', async () => {
+    const manager = new SseManager();
+    const mocks = Array.from({ length: 4 }, () => new Mock());
+    for (const mock of mocks) manager.addConnection(mock, ['global']);
+    Object.defineProperty(mocks[1], 'writableEnded', { get() {
+      throw new Error('an error of the response');
+    } });
+    manager.broadcast('global', { type: 't', data: 1 });
+    for (const [i, { text }] of mocks.entries()) assert.equal(text.includes('event: t\n'), i !== 1, `client ${i}`);
+    await waitFor(() => manager.connectionCount === 3);
+    manager.broadcast('global', { type: 'u', data: 2 });
+    for (const [i, { text }] of mocks.entries()) assert.equal(text.includes('event: u\n'), i !== 1, `client ${i}`);
+    await manager.stop();
+    for (const [i, { isEnded }] of mocks.entries()) assert.equal(isEnded, i !== 1, `client ${i}`);
+  });
+
+  it('does not keep stop() from its end', async () => {
+    const manager = new SseManager();
+    const mocks = Array.from({ length: 3 }, () => new Mock());
+    for (const mock of mocks) manager.addConnection(mock, ['global']);
+    mocks[0].off = () => {
+      throw new Error('an error of the response');
+    };
+    await manager.stop();
+    assert.equal(manager.connectionCount, 0);
+    for (const { isEnded } of mocks) assert.equal(isEnded, true);
+  });
+});
