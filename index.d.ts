@@ -58,7 +58,7 @@ export interface ConnectedData {
 export interface ClosingData {
   /**
    * `shutdown`: `stop()`. `max_age`: `maxConnectionAge`. `token_expired`: `enforceTokenExpiry`. `unavailable`: the
-   * answer of `refusal: 'soft'`. Any other: of `disconnectUser`.
+   * answer of `refusal: 'soft'`. Any other: of `disconnectUser` or `disconnect`.
    */
   reason: 'shutdown' | 'max_age' | 'token_expired' | 'unavailable' | (string & {});
   /** Whether the client should come back. `EventSource` does so by itself. */
@@ -148,10 +148,10 @@ export interface SseHooks<User extends SseUser = JwtClaims, Token = string> {
    */
   authenticateSubscriber?(token: Token, req: IncomingMessage): User | Promise<User>;
   /**
-   * Called for each channel in turn, after authentication, on every connect.
-   * Only `true` allows; anything else is a 403. Default: every channel is allowed.
+   * Called for each channel in turn, after authentication, on every connect, and by `server.subscribe`, then
+   * without a request. Only `true` allows; anything else is a 403. Default: every channel is allowed.
    */
-  authorizeChannel?(user: User, channel: string, req: IncomingMessage): boolean | Promise<boolean>;
+  authorizeChannel?(user: User, channel: string, req: IncomingMessage | undefined): boolean | Promise<boolean>;
   /** A client is subscribed. Nothing waits for what it returns; its errors go to `on('error')`. */
   onConnect?(client: SseClient, req: IncomingMessage): unknown;
   /** A client is gone from `clients`. Nothing waits for what it returns; its errors go to `on('error')`. */
@@ -400,11 +400,33 @@ export interface SseServer<Events extends EventMap<Events> = AnyEvents> {
    */
   publishToUser(userId: string, event: EventOf<Events>, options?: UserOptions): Promise<number>;
   /**
+   * Sends an event to one connection. It has no id and is in no history: whoever reconnects does not get it again.
+   * @returns false when there is no such client
+   * @throws TypeError at once: like `publish`, `ERR_SSE_INVALID_ARG` for the client's id
+   */
+  publishToClient(clientId: string, event: EventOf<Events>): boolean;
+  /**
+   * Subscribes a connection to one more channel, for what is published from then on. It lasts as long as the
+   * connection: an `EventSource` comes back with its first URL. `authorizeChannel` is asked, without a request.
+   * @returns true when the client has the channel, false when there is no such client. Rejects with
+   *   `ERR_SSE_TOO_MANY_CHANNELS`, `ERR_SSE_FORBIDDEN`, `ERR_SSE_HOOK_FAILED`, `ERR_SSE_HOOK_TIMEOUT`, or as the hook
+   *   threw with a status; ignored, it is no unhandled rejection
+   * @throws TypeError at once: `ERR_SSE_INVALID_ARG`, `ERR_SSE_INVALID_CHANNEL`
+   */
+  subscribe(clientId: string, channel: string): Promise<boolean>;
+  /**
+   * Takes a channel from a connection, for as long as that lasts.
+   * @returns false when there is no such client, or it did not have the channel
+   * @throws TypeError `ERR_SSE_INVALID_ARG`, `ERR_SSE_INVALID_CHANNEL`
+   */
+  unsubscribe(clientId: string, channel: string): boolean;
+  /**
    * Ends a client once what is queued for it is written.
+   * @param reason with one, the client is told `closing` `{ reason, reconnect: false }`. `onDisconnect` gets `server`.
    * @returns false when there is no such client
    * @throws TypeError `ERR_SSE_INVALID_ARG`
    */
-  disconnect(clientId: string): boolean;
+  disconnect(clientId: string, reason?: string): boolean;
   /**
    * Ends every connection of a user with `closing` `{ reason, reconnect: false }`, once what is queued is written.
    * The reason that `onDisconnect` gets is `server`.
@@ -713,6 +735,7 @@ export type SseErrorCode =
   | 'ERR_SSE_INVALID_DATA'
   | 'ERR_SSE_EVENT_TOO_LARGE'
   | 'ERR_SSE_STOPPED'
+  | 'ERR_SSE_TOO_MANY_CHANNELS'
   | 'ERR_SSE_UNSUPPORTED_RUNTIME'
   | 'ERR_SSE_INTERNAL';
 

@@ -46,7 +46,7 @@ class Endpoint {
    * @param {object} options checked by lib/options.js
    * @param {{ authenticate: (token: string | undefined, req: object) => unknown,
    *   issuers: import('./issuers').Issuers, stats: import('./auth-stats').AuthStats,
-   *   clientOf: (id: string) => object, onError: (error: unknown) => void }} server
+   *   clientOf: (id: string) => object, onArrival: (handle: number, user: object) => void, onError: (error: unknown) => void }} server
    */
   constructor(hub, options, server) {
     this._hub = hub;
@@ -174,6 +174,7 @@ class Endpoint {
     const check = () => this._checkStillThere(res, request);
     const { id, finish } = openSubscription(this._hub, { req, res, handle, check }, this._options, subscription);
     request.handle = 0;
+    this._server.onArrival(handle, user);
     if (this._hooks.onConnect !== undefined) {
       tell(() => this._hooks.onConnect(this._server.clientOf(id), req), this._server.onError);
     }

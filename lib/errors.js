@@ -19,6 +19,7 @@ const CODES = Object.freeze({
   ERR_SSE_RESERVED_EVENT_TYPE: 'the event types connected, closing and gap are the server\'s own',
   ERR_SSE_INVALID_DATA: 'event data that JSON.stringify cannot hold',
   ERR_SSE_EVENT_TOO_LARGE: 'an event is larger than maxEventBytes',
+  ERR_SSE_TOO_MANY_CHANNELS: 'a client has maxChannelsPerClient channels already (an Error; subscribe rejects with it)',
   ERR_SSE_STOPPED: 'the server was stopped (an Error; publish rejects with it)',
   ERR_SSE_UNSUPPORTED_RUNTIME: 'this runtime or platform cannot load the native core (an Error)',
   ERR_SSE_INTERNAL: 'a bug in native-sse; please report it (an Error)',

@@ -57,8 +57,10 @@ class Hub {
   /**
    * @param {object} options checked by lib/options.js
    * @param {{ onDisconnect: (client: object, reason: string) => void }} listener
+   * @param {{ birth?: number, newest?: number }} [start] ids that the hubs are made with, where they are not the
+   *   clock's: below `birth` nothing is known, `newest` is the highest one given
    */
-  constructor(options, listener) {
+  constructor(options, listener, { birth = 0, newest = 0 } = {}) {
     lastNumber += 1;
     this._number = lastNumber;
     this._listener = listener;
@@ -82,6 +84,8 @@ class Hub {
     this._core = native.create(
       {
         number: this._number,
+        birth,
+        newest,
         threads: options.threads,
         heartbeatMs: options.heartbeatInterval,
         historySize: options.history.size,
@@ -181,6 +185,45 @@ class Hub {
   }
 
   /**
+   * Events that were given their ids elsewhere, in one step for every hub.
+   * @param {[id: number, type: string, json: string, form: number, keys: (number | string)[]][]} records ascending
+   */
+  ingest(records) {
+    native.ingest(this._core, records);
+  }
+
+  /**
+   * Older events of one key from elsewhere. A key that has no event above `floor` here must be hydrated before it is
+   * published to.
+   * @param {(number | string)[]} key
+   * @param {[id: number, type: string, json: string, form: number][]} records ascending, complete above `floor`
+   * @param {number} floor
+   */
+  hydrate(key, records, floor) {
+    native.hydrate(this._core, key, records, floor);
+  }
+
+  /** Events up to the id `floor` may have been missed: clients are told, those that come back too. */
+  gap(floor) {
+    native.gap(this._core, floor);
+  }
+
+  /** An event without an id to one client, past every history. @returns {boolean} false when it is not there */
+  send(handle, type, json) {
+    return native.send(this._core, handle, type, json);
+  }
+
+  /** @returns {boolean} whether the client is there and did not have the key */
+  subscribe(handle, key) {
+    return native.subscribe(this._core, handle, key);
+  }
+
+  /** @returns {boolean} whether the client is there and had the key */
+  unsubscribe(handle, key) {
+    return native.unsubscribe(this._core, handle, key);
+  }
+
+  /**
    * Ends a client after what is queued and `last`.
    * @returns {boolean} false when there is no such client
    */
@@ -199,6 +242,12 @@ class Hub {
   /** @returns {object | undefined} { handle, id, userId, channels, connectedAt, isSocket } */
   describe(idOrHandle) {
     return native.client(this._core, idOrHandle);
+  }
+
+  /** The same for one that is not on its way out. */
+  describeStaying(idOrHandle) {
+    const client = this.describe(idOrHandle);
+    return client !== undefined && this._ending.has(client.handle) ? undefined : client;
   }
 
   /** Numbers of all clients in the order of their arrival. */

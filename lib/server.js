@@ -16,6 +16,7 @@ const { requireExpress } = require('./express');
 const { tell } = require('./hooks');
 const { Hub } = require('./hub');
 const { Issuers } = require('./issuers');
+const { LiveChannels } = require('./live-channels');
 const { readIssuers } = require('./jwks-options');
 const { checkKnown, serverOptions, stopOptions } = require('./options');
 const { errorReporter, warnOfCluster } = require('./reporter');
@@ -38,6 +39,23 @@ function authenticatorOf(options, stats) {
     ready: () => byJwks.ready(),
     close: () => byJwks.close(),
   };
+}
+
+function checkClientId(clientId) {
+  if (typeof clientId === 'string') return;
+  throw createError('ERR_SSE_INVALID_ARG', `clientId must be a string, not ${show(clientId)}.`);
+}
+
+/** What a client that is ended is told. */
+function checkReason(reason) {
+  if (typeof reason === 'string' && reason !== '') return;
+  throw createError('ERR_SSE_INVALID_ARG', `reason must be a string that says something, not ${show(reason)}.`);
+}
+
+/** A promise that the caller may ignore. */
+function ignorable(promise) {
+  promise.catch(() => {});
+  return promise;
 }
 
 /** The third argument of publishToUser and disconnectUser. */
@@ -78,16 +96,19 @@ function createSseServer(given) {
 
   const hub = new Hub(options, {
     onDisconnect(description, reason, response) {
+      channels.left(description.handle);
       const { onDisconnect } = options.hooks;
       if (onDisconnect !== undefined) tell(() => onDisconnect(clientView(description, response), reason), onError);
     },
   });
+  const channels = new LiveChannels(hub, options);
   const clients = new ClientsView(hub);
   const endpoint = new Endpoint(hub, options, {
     authenticate: authenticator.authenticate,
     issuers,
     stats,
     clientOf: (id) => clients.get(id),
+    onArrival: (handle, user) => channels.arrived(handle, user),
     onError,
   });
   const handler = (req, res) => {
@@ -98,9 +119,7 @@ function createSseServer(given) {
   /** Publishes what was checked; the promise is the caller's to ignore. */
   function send(event, key) {
     if (hub.isStopped) {
-      const stopped = Promise.reject(createError('ERR_SSE_STOPPED', 'The server was stopped; nothing was published.', Error));
-      stopped.catch(() => {});
-      return stopped;
+      return ignorable(Promise.reject(createError('ERR_SSE_STOPPED', 'The server was stopped; nothing was published.', Error)));
     }
     return Promise.resolve(hub.publish(event.type, event.json, key));
   }
@@ -121,19 +140,33 @@ function createSseServer(given) {
       const owner = issuers.named(checkUserOptions(more, 'publishToUser').issuer);
       return send(checkEvent(event, options.maxEventBytes), [SCOPE.user, owner, userId]);
     },
-    disconnect(clientId) {
-      if (typeof clientId !== 'string') {
-        throw createError('ERR_SSE_INVALID_ARG', `clientId must be a string, not ${show(clientId)}.`);
-      }
+    publishToClient(clientId, event) {
+      checkClientId(clientId);
+      const { type, json } = checkEvent(event, options.maxEventBytes);
+      const client = hub.describeStaying(clientId);
+      return client !== undefined && hub.send(client.handle, type, json);
+    },
+    subscribe(clientId, channel) {
+      checkClientId(clientId);
+      checkChannel(channel, options.maxChannelNameLength);
+      return ignorable(channels.subscribe(clientId, channel));
+    },
+    unsubscribe(clientId, channel) {
+      checkClientId(clientId);
+      checkChannel(channel, options.maxChannelNameLength);
+      return channels.unsubscribe(clientId, channel);
+    },
+    disconnect(clientId, reason) {
+      checkClientId(clientId);
+      if (reason !== undefined) checkReason(reason);
       const client = hub.describe(clientId);
-      return client !== undefined && hub.detach(client.handle, 'server');
+      const last = reason === undefined ? null : Buffer.from(closing(reason, false));
+      return client !== undefined && hub.detach(client.handle, 'server', last);
     },
     disconnectUser(userId, reason = 'server', more = {}) {
       checkUserId(userId);
       const owner = issuers.named(checkUserOptions(more, 'disconnectUser').issuer);
-      if (typeof reason !== 'string' || reason === '') {
-        throw createError('ERR_SSE_INVALID_ARG', `reason must be a string that says something, not ${show(reason)}.`);
-      }
+      checkReason(reason);
       return hub.detachUser(owner, userId, Buffer.from(closing(reason, false)));
     },
     cursor: () => hub.newest,

@@ -148,6 +148,49 @@ fail_end:
   return SSE_ENOMEM;
 }
 
+static uint32_t find_channel(const sse_entry_t *entry, sse_span_t channel) {
+  uint32_t i = 0;
+  while (i < entry->n_channels && !sse_span_equal(entry->channels[i], channel))
+    i++;
+  return i;
+}
+
+/* Gives the entry these channels; its id keeps its bytes, which the table of ids
+ * compares. */
+static int set_channels(sse_entry_t *entry, const sse_span_t *channels, uint32_t n) {
+  void *before = entry->text;
+  sse_arrival_t with = {.id = entry->id, .channels = channels, .n_channels = n};
+  if (copy_text(entry, &with) != 0) return SSE_ENOMEM;
+  sse_free(before);
+  return 0;
+}
+
+int sse_directory_add_channel(sse_directory_t *dir, sse_handle_t handle, sse_span_t channel) {
+  sse_entry_t *entry = sse_directory_find(dir, handle);
+  if (entry == NULL || !entry->is_client) return SSE_ENOENT;
+  uint32_t n = entry->n_channels;
+  if (find_channel(entry, channel) < n) return SSE_EEXIST;
+  sse_span_t *channels = sse_malloc((n + (size_t)1) * sizeof(*channels));
+  if (channels == NULL) return SSE_ENOMEM;
+  if (n > 0) memcpy(channels, entry->channels, n * sizeof(*channels));
+  channels[n] = channel;
+  int rc = set_channels(entry, channels, n + 1);
+  sse_free(channels);
+  return rc;
+}
+
+int sse_directory_drop_channel(sse_directory_t *dir, sse_handle_t handle, sse_span_t channel) {
+  sse_entry_t *entry = sse_directory_find(dir, handle);
+  if (entry == NULL || !entry->is_client) return SSE_ENOENT;
+  uint32_t at = find_channel(entry, channel);
+  if (at == entry->n_channels) return SSE_ENOENT;
+  /* Only the list of spans shrinks; the text goes with the entry. */
+  sse_span_t *channels = entry->text;
+  entry->n_channels--;
+  memmove(channels + at, channels + at + 1, (entry->n_channels - at) * sizeof(*channels));
+  return 0;
+}
+
 bool sse_directory_release(sse_directory_t *dir, sse_handle_t handle) {
   sse_entry_t *entry = sse_directory_find(dir, handle);
   if (entry != NULL) entry_free(dir, entry);

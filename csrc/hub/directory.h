@@ -74,6 +74,11 @@ int sse_directory_assign(sse_directory_t *dir, sse_handle_t handle, const sse_ke
 /* Makes the slot a client. SSE_ENOENT, SSE_EEXIST (was one), SSE_ENOMEM. */
 int sse_directory_arrive(sse_directory_t *dir, sse_handle_t handle, const sse_arrival_t *arrival);
 
+/* A client's channels from now on. SSE_ENOENT for an unknown client or a channel
+ * that it has not, SSE_EEXIST for one that it has, SSE_ENOMEM. */
+int sse_directory_add_channel(sse_directory_t *dir, sse_handle_t handle, sse_span_t channel);
+int sse_directory_drop_channel(sse_directory_t *dir, sse_handle_t handle, sse_span_t channel);
+
 /* Frees a slot in whatever state; false when it was free already. */
 bool sse_directory_release(sse_directory_t *dir, sse_handle_t handle);
 

@@ -20,7 +20,7 @@ sse_hub_t *sse_hub_new(const sse_hub_config_t *config, const sse_sink_t *sink) {
     return NULL;
   }
   hub->sink = *sink;
-  hub->now = config->birth;
+  hub->now = config->now != 0 ? config->now : config->birth;
   hub->newest = config->newest > config->birth ? config->newest : config->birth;
   hub->max_queued_bytes = config->max_queued_bytes;
   sse_table_init(&hub->clients);

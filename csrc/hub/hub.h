@@ -29,6 +29,7 @@ typedef struct sse_hub sse_hub_t;
 
 typedef struct {
   sse_seed_t seed;         /* the server's, the same for every hub             */
+  uint64_t now;            /* us, at the start; 0: birth                       */
   uint64_t birth;          /* floor of every key without a ring                */
   uint64_t newest;         /* highest id known at the start; at least birth    */
   uint64_t heartbeat_us;   /* a client idle this long gets a comment; 0: never */

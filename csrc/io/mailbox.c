@@ -15,16 +15,16 @@ void sse_mailbox_deinit(sse_mailbox_t *mailbox) {
   uv_mutex_destroy(&mailbox->lock);
 }
 
-bool sse_mailbox_post(sse_mailbox_t *mailbox, sse_command_t *command) {
-  command->next = NULL;
+bool sse_mailbox_post(sse_mailbox_t *mailbox, sse_command_t *first, sse_command_t *last) {
+  last->next = NULL;
   uv_mutex_lock(&mailbox->lock);
   bool was_empty = mailbox->first == NULL;
   if (was_empty) {
-    mailbox->first = command;
+    mailbox->first = first;
   } else {
-    mailbox->last->next = command;
+    mailbox->last->next = first;
   }
-  mailbox->last = command;
+  mailbox->last = last;
   uv_mutex_unlock(&mailbox->lock);
   return was_empty;
 }

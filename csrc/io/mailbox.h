@@ -23,9 +23,9 @@ int sse_mailbox_init(sse_mailbox_t *mailbox);
 /* [init] Frees what nobody took. */
 void sse_mailbox_deinit(sse_mailbox_t *mailbox);
 
-/* [any] The command is the mailbox's from here. True when it was empty, that
- * is when the reader must be woken. */
-bool sse_mailbox_post(sse_mailbox_t *mailbox, sse_command_t *command);
+/* [any] The commands from `first` to `last`, linked by `next`, are the mailbox's
+ * from here. True when it was empty, that is when the reader must be woken. */
+bool sse_mailbox_post(sse_mailbox_t *mailbox, sse_command_t *first, sse_command_t *last);
 
 /* [reader] The whole list, oldest first, linked by `next`; NULL when empty. */
 sse_command_t *sse_mailbox_take(sse_mailbox_t *mailbox);

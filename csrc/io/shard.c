@@ -25,13 +25,17 @@ void sse_shard_deinit(sse_shard_t *shard) {
   sse_mailbox_deinit(&shard->mailbox);
 }
 
-void sse_shard_post(sse_shard_t *shard, sse_command_t *command) {
-  bool was_empty = sse_mailbox_post(&shard->mailbox, command);
+void sse_shard_post_all(sse_shard_t *shard, sse_command_t *first, sse_command_t *last) {
+  bool was_empty = sse_mailbox_post(&shard->mailbox, first, last);
   if (shard->wake == NULL) {
     sse_shard_drain(shard);
   } else if (was_empty) {
     shard->wake(shard);
   }
+}
+
+void sse_shard_post(sse_shard_t *shard, sse_command_t *command) {
+  sse_shard_post_all(shard, command, command);
 }
 
 static bool apply_all(sse_shard_t *shard) {

@@ -37,6 +37,9 @@ void sse_shard_deinit(sse_shard_t *shard);
  * unless this is called from inside a drain. */
 void sse_shard_post(sse_shard_t *shard, sse_command_t *command);
 
+/* [js] The same for a list, linked by `next`, which is applied in one drain. */
+void sse_shard_post_all(sse_shard_t *shard, sse_command_t *first, sse_command_t *last);
+
 /* [owner] Applies what was posted and flushes. What is posted from inside is
  * carried out too where no wake announces it; a thread goes back to its loop
  * first, so that no stream of commands keeps it from its sockets and timers. */

@@ -162,9 +162,10 @@ sse_core_t *sse_core_new(sse_env_t *env, const sse_core_config_t *given) {
   core->number = config.number;
   core->clock = sse_clock_start();
   if (uv_random(NULL, NULL, &core->seed, sizeof(core->seed), 0, NULL) != 0) goto fail_seed;
-  core->last = sse_clock_now(&core->clock);
   config.hub.seed = core->seed;
-  config.hub.birth = config.hub.newest = core->last;
+  config.hub.now = sse_clock_now(&core->clock);
+  if (config.hub.birth == 0) config.hub.birth = config.hub.now;
+  core->last = config.hub.newest > config.hub.birth ? config.hub.newest : config.hub.birth;
   sse_directory_init(&core->directory, core->seed, config.max_slots, config.max_per_user);
   sse_stream_sink_init(&core->stream, env, notice_stream_closed);
   sse_sink_t sink = sse_stream_sink(&core->stream);
@@ -205,31 +206,8 @@ uint64_t sse_core_next_id(sse_core_t *core) {
   return core->last;
 }
 
-int sse_core_publish(sse_core_t *core, sse_frame_t *frame, const sse_key_t *keys, size_t n_keys) {
-  sse_command_t *made = NULL;
-  for (uint32_t i = 0; i <= core->n_threads; i++) {
-    sse_command_t *command = sse_command_publish(frame, keys, n_keys);
-    if (command == NULL) goto fail;
-    command->next = made;
-    made = command;
-  }
-  core->published++;
-  for (uint32_t i = 0; i <= core->n_threads; i++) {
-    sse_command_t *command = made;
-    made = made->next;
-    /* The threads first: they work while the JS thread writes its streams. */
-    bool is_local = i == core->n_threads;
-    sse_shard_post(is_local ? &core->local : &core->threads[i].shard, command);
-  }
-  return 0;
-
-fail:
-  while (made != NULL) {
-    sse_command_t *next = made->next;
-    sse_command_free(made);
-    made = next;
-  }
-  return SSE_ENOMEM;
+void sse_core_saw(sse_core_t *core, uint64_t id) {
+  if (id > core->last) core->last = id;
 }
 
 sse_shard_t *sse_core_shard(sse_core_t *core, const sse_entry_t *entry) {

@@ -8,6 +8,8 @@
 #include "napi/env.h"
 #include "napi/stream_sink.h"
 
+#define SSE_CORE_MAX_THREADS 64
+
 typedef struct sse_core {
   sse_env_t *env;
   sse_list_t env_item;
@@ -27,8 +29,8 @@ typedef struct sse_core {
 } sse_core_t;
 
 typedef struct {
-  sse_hub_config_t hub; /* seed, birth and newest are the core's to set */
-  uint32_t n_threads;
+  sse_hub_config_t hub;     /* seed and now are the core's to set; birth 0: now */
+  uint32_t n_threads;       /* at most SSE_CORE_MAX_THREADS */
   uint32_t peer_timeout_ms; /* 0: none */
   uint64_t max_slots;
   uint32_t max_per_user;
@@ -55,8 +57,8 @@ void sse_core_unref(sse_core_t *core);
 /* [js] Next event id: max(last + 1, now). */
 uint64_t sse_core_next_id(sse_core_t *core);
 
-/* [js] Posts one command per shard: all of them or, when memory is out, none. */
-int sse_core_publish(sse_core_t *core, sse_frame_t *frame, const sse_key_t *keys, size_t n_keys);
+/* [js] Notes an id that was given elsewhere. */
+void sse_core_saw(sse_core_t *core, uint64_t id);
 
 /* [js] Events delivered by every hub; after a stop complete once joined. */
 uint64_t sse_core_delivered(const sse_core_t *core);

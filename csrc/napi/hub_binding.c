@@ -1,5 +1,6 @@
 /* hub_binding.c - the streaming wing for JS: functions over a core external
- * (those over its directory are in hub_directory.c).
+ * (those over its directory are in hub_directory.c, those that take events in
+ * hub_events.c).
  * JS has validated every argument (lib/options.js, lib/event.js); here only
  * what memory safety needs is checked again. [js] throughout. */
 #include <math.h>
@@ -28,16 +29,19 @@ static void core_finalize(napi_env env, void *data, void *hint) {
   sse_core_unref(core);
 }
 
-/* create({ number, threads, heartbeatMs, historySize, historyTtlMs, maxRings,
+/* create({ number, birth, newest, threads, heartbeatMs, historySize, historyTtlMs, maxRings,
  *   maxQueuedBytes, maxClients, maxClientsPerUser, peerTimeoutMs },
- *   write, end, pending) -> core; 0 is "none" where a limit or a time may be off.
+ *   write, end, pending) -> core; 0 is "none" where a limit or a time may be off,
+ * and "now" for the id `birth` (the floor of every key that has no history yet).
  * The functions are held for as long as the core: they must not hold it. */
 static napi_value create(napi_env env, napi_callback_info info) {
   sse_call_t call;
   if (!sse__call_begin_bare(env, info, &call)) return NULL;
   napi_value given = call.argv[0];
   sse_core_config_t config = {
-      .hub = {.heartbeat_us = u64_property(env, given, "heartbeatMs") * 1000,
+      .hub = {.birth = u64_property(env, given, "birth"),
+              .newest = u64_property(env, given, "newest"),
+              .heartbeat_us = u64_property(env, given, "heartbeatMs") * 1000,
               .history_ttl_us = u64_property(env, given, "historyTtlMs") * 1000,
               .max_queued_bytes = (size_t)u64_property(env, given, "maxQueuedBytes"),
               .history_size = (uint32_t)u64_property(env, given, "historySize"),
@@ -137,57 +141,6 @@ static napi_value attach(napi_env env, napi_callback_info info) {
   return sse__call_number(env, rc);
 }
 
-/* How an event is written: `event:` its type, without that line, or once each
- * (the one for addEventListener, the other for onmessage). */
-enum { FORM_NAMED, FORM_UNNAMED, FORM_BOTH };
-
-static sse_frame_t *encode(sse_event_t event, uint64_t form) {
-  sse_event_t forms[] = {event, event};
-  forms[1].type = sse_span("", 0);
-  if (form == FORM_BOTH) return sse_frame_from_events(forms, 2);
-  return sse_frame_from_event(&forms[form == FORM_UNNAMED ? 1 : 0]);
-}
-
-/* publish(core, type, data, keys, form) -> id */
-static napi_value publish(napi_env env, napi_callback_info info) {
-  sse_call_t call;
-  char *type = NULL, *data = NULL;
-  size_t type_len = 0, data_len = 0;
-  sse_key_list_t keys;
-  if (!sse__call_begin(env, info, &call)) return NULL;
-  if (!sse_napi_string(env, call.argv[1], &type, &type_len)) return NULL;
-  if (!sse_napi_string(env, call.argv[2], &data, &data_len)) goto fail_data;
-  if (!sse_key_list_read(env, call.argv[3], call.core->seed, &keys)) goto fail_keys;
-  sse_event_t event = {sse_core_next_id(call.core), sse_span(type, type_len),
-                       sse_span(data, data_len), SSE_NO_RETRY};
-  sse_frame_t *frame = encode(event, sse__call_u64(&call, 4));
-  int rc = frame == NULL ? SSE_ENOMEM : sse_core_publish(call.core, frame, keys.keys, keys.n);
-  sse_frame_unref(frame);
-  sse_key_list_deinit(&keys);
-  sse_free(data);
-  sse_free(type);
-  return rc == 0 ? sse__call_number(env, (double)event.id) : sse__call_out_of_memory(env);
-
-fail_keys:
-  sse_free(data);
-fail_data:
-  sse_free(type);
-  return NULL;
-}
-
-/* Posts a command for one client; false when the client is unknown. */
-static napi_value post_to_client(sse_call_t *call, sse_command_t *command) {
-  if (command == NULL) return sse__call_out_of_memory(call->env);
-  const sse_entry_t *entry = sse_directory_find(&call->core->directory, command->client);
-  bool is_known = entry != NULL && entry->is_client && !call->core->is_stopped;
-  if (is_known) {
-    sse_shard_post(sse_core_shard(call->core, entry), command);
-  } else {
-    sse_command_free(command);
-  }
-  return sse__call_boolean(call->env, is_known);
-}
-
 /* write(core, handle, Buffer) -> whether the client is there: raw stream bytes */
 static napi_value write_bytes(napi_env env, napi_callback_info info) {
   sse_call_t call;
@@ -199,7 +152,7 @@ static napi_value write_bytes(napi_env env, napi_callback_info info) {
   sse_command_t *command =
       frame == NULL ? NULL : sse_command_direct_client(sse__call_u64(&call, 1), frame);
   sse_frame_unref(frame);
-  return post_to_client(&call, command);
+  return sse__call_post_to_client(&call, command);
 }
 
 /* detach(core, handle, reason index, Buffer | null) -> whether it was there */
@@ -216,7 +169,38 @@ static napi_value detach(napi_env env, napi_callback_info info) {
   if (has_last && last == NULL) return sse__call_out_of_memory(env);
   sse_command_t *command = sse_command_detach(sse__call_u64(&call, 1), reason, last);
   sse_frame_unref(last);
-  return post_to_client(&call, command);
+  return sse__call_post_to_client(&call, command);
+}
+
+/* Subscribes a client to one key, or ends that; `clients` shows it. Answers
+ * whether anything has changed. */
+static napi_value change_subscription(napi_env env, napi_callback_info info, bool on) {
+  sse_call_t call;
+  sse_key_list_t keys;
+  if (!sse__call_begin(env, info, &call)) return NULL;
+  if (!sse_key_list_read(env, call.argv[2], call.core->seed, &keys)) return NULL;
+  sse_handle_t handle = sse__call_u64(&call, 1);
+  sse_directory_t *directory = &call.core->directory;
+  sse_command_t *command = keys.n == 1 ? sse_command_subscribe(handle, keys.keys, on) : NULL;
+  int rc = command == NULL ? SSE_ENOMEM : 0;
+  if (rc == 0) {
+    rc = on ? sse_directory_add_channel(directory, handle, keys.keys[0].name)
+            : sse_directory_drop_channel(directory, handle, keys.keys[0].name);
+  }
+  sse_key_list_deinit(&keys);
+  if (rc == 0) return sse__call_post_to_client(&call, command);
+  sse_command_free(command);
+  return rc == SSE_ENOMEM ? sse__call_out_of_memory(env) : sse__call_boolean(env, false);
+}
+
+/* subscribe(core, handle, keys), unsubscribe(core, handle, keys): of one channel
+ * -> false when the client is unknown, or is subscribed already, or was not */
+static napi_value subscribe(napi_env env, napi_callback_info info) {
+  return change_subscription(env, info, true);
+}
+
+static napi_value unsubscribe(napi_env env, napi_callback_info info) {
+  return change_subscription(env, info, false);
 }
 
 /* streamClosed(core, handle, reason index): a stream's peer is gone */
@@ -296,7 +280,8 @@ napi_status sse_hub_binding_init(napi_env env, napi_value exports, sse_env_t *se
   static const sse_napi_method_t methods[] = {
       {"create", create},
       {"attach", attach},
-      {"publish", publish},
+      {"subscribe", subscribe},
+      {"unsubscribe", unsubscribe},
       {"write", write_bytes},
       {"detach", detach},
       {"streamClosed", stream_closed},
@@ -314,5 +299,6 @@ napi_status sse_hub_binding_init(napi_env env, napi_value exports, sse_env_t *se
     status = sse_napi_define(env, hub, methods, sizeof(methods) / sizeof(*methods), self);
   }
   if (status == napi_ok) status = sse__hub_directory_define(env, hub, self);
+  if (status == napi_ok) status = sse__hub_events_define(env, hub, self);
   return status == napi_ok ? napi_set_named_property(env, exports, "hub", hub) : status;
 }

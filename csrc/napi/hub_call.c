@@ -82,3 +82,15 @@ napi_value sse__call_numbers(napi_env env, const double *values, uint32_t n) {
 napi_value sse__call_out_of_memory(napi_env env) {
   return sse_napi_throw(env, "ERR_SSE_INTERNAL", "out of memory");
 }
+
+napi_value sse__call_post_to_client(const sse_call_t *call, sse_command_t *command) {
+  if (command == NULL) return sse__call_out_of_memory(call->env);
+  const sse_entry_t *entry = sse_directory_find(&call->core->directory, command->client);
+  bool is_known = entry != NULL && entry->is_client && !call->core->is_stopped;
+  if (is_known) {
+    sse_shard_post(sse_core_shard(call->core, entry), command);
+  } else {
+    sse_command_free(command);
+  }
+  return sse__call_boolean(call->env, is_known);
+}

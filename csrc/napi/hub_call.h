@@ -37,6 +37,10 @@ uint64_t sse__call_to_u64(napi_env env, napi_value from);
 uint64_t sse__call_u64(const sse_call_t *call, size_t i);
 double sse__call_double(const sse_call_t *call, size_t i);
 
+/* Posts a command for the one client that it names; its answer is false, and the
+ * command freed, when there is no such client. NULL: memory is out. */
+napi_value sse__call_post_to_client(const sse_call_t *call, sse_command_t *command);
+
 /* Answers; NULL with a pending exception. */
 napi_value sse__call_number(napi_env env, double value);
 napi_value sse__call_boolean(napi_env env, bool value);
@@ -47,5 +51,8 @@ napi_value sse__call_out_of_memory(napi_env env);
 
 /* The functions over the directory, defined on the same JS object. */
 napi_status sse__hub_directory_define(napi_env env, napi_value hub, sse_env_t *self);
+
+/* The same for the functions that take events. */
+napi_status sse__hub_events_define(napi_env env, napi_value hub, sse_env_t *self);
 
 #endif

@@ -203,3 +203,16 @@ twice.publishToUser('alice', { type: 'update', data: 1 }, { isuer: 'https://a.ex
 // @ts-expect-error - a string
 twice.disconnectUser('alice', 'bye', { issuer: 1 });
 void cached;
+
+// ---- live connections ----
+
+{
+  const live = createSseServer<{ hint: number }>();
+  const there: boolean = live.publishToClient('id', { type: 'hint', data: 1 });
+  // @ts-expect-error - the data of another type
+  live.publishToClient('id', { type: 'hint', data: 'x' });
+  const subscribed: Promise<boolean> = live.subscribe('id', 'news');
+  const left: boolean = live.unsubscribe('id', 'news');
+  const ended: boolean = live.disconnect('id', 'banned') && live.disconnect('id');
+  void [there, subscribed, left, ended];
+}

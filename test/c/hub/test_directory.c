@@ -286,6 +286,49 @@ static void ends_come_due_once_and_in_order(void **state) {
   sse_directory_deinit(&dir);
 }
 
+/* What a client's channels are, in order, joined by blanks. */
+static const char *channels_of(const sse_directory_t *dir, sse_handle_t handle) {
+  static char text[256];
+  const sse_entry_t *entry = sse_directory_find(dir, handle);
+  size_t len = 0;
+  for (uint32_t i = 0; i < entry->n_channels; i++) {
+    len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%.*s", i > 0 ? " " : "",
+                            (int)entry->channels[i].len, entry->channels[i].ptr);
+  }
+  text[len] = 0;
+  return text;
+}
+
+static void channels_come_and_go(void **state) {
+  (void)state;
+  sse_directory_t dir;
+  sse_directory_init(&dir, SEED, 0, 0);
+  sse_handle_t handle = reserve(&dir);
+  sse_span_t a = sse_span_cstr("a"), b = sse_span_cstr("b"), long_one = sse_span_cstr("long one");
+  assert_int_equal(sse_directory_add_channel(&dir, handle, a), SSE_ENOENT); /* no client yet */
+  assert_int_equal(sse_directory_drop_channel(&dir, handle, a), SSE_ENOENT);
+  sse_arrival_t arrival = {.id = sse_span_cstr("id-1"), .channels = &a, .n_channels = 1};
+  assert_int_equal(sse_directory_arrive(&dir, handle, &arrival), 0);
+  assert_int_equal(sse_directory_add_channel(&dir, handle, a), SSE_EEXIST);
+  assert_int_equal(sse_directory_add_channel(&dir, handle, b), 0);
+  assert_int_equal(sse_directory_add_channel(&dir, handle, long_one), 0);
+  assert_string_equal(channels_of(&dir, handle), "a b long one");
+  assert_int_equal(sse_directory_drop_channel(&dir, handle, b), 0);
+  assert_int_equal(sse_directory_drop_channel(&dir, handle, b), SSE_ENOENT);
+  assert_string_equal(channels_of(&dir, handle), "a long one");
+  assert_int_equal(sse_directory_drop_channel(&dir, handle, a), 0);
+  assert_int_equal(sse_directory_drop_channel(&dir, handle, long_one), 0);
+  assert_string_equal(channels_of(&dir, handle), "");
+  assert_int_equal(sse_directory_add_channel(&dir, handle, a), 0);
+  assert_string_equal(channels_of(&dir, handle), "a");
+  assert_int_equal(sse_directory_add_channel(&dir, 999, a), SSE_ENOENT);
+  /* Its id is found as before. */
+  assert_int_equal(sse_directory_by_id(&dir, sse_span_cstr("id-1"))->handle, handle);
+  assert_true(sse_directory_release(&dir, handle));
+  assert_null(sse_directory_by_id(&dir, sse_span_cstr("id-1")));
+  sse_directory_deinit(&dir);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_slot_becomes_a_client),
@@ -295,6 +338,7 @@ int main(void) {
       SEEDED_TEST(against_arrays),
       cmocka_unit_test(those_of_a_user_in_order),
       cmocka_unit_test(ends_come_due_once_and_in_order),
+      cmocka_unit_test(channels_come_and_go),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

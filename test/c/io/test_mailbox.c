@@ -12,14 +12,18 @@
 #define POSTERS 4
 #define POSTS 5000
 
+static bool post(sse_mailbox_t *box, sse_command_t *command) {
+  return sse_mailbox_post(box, command, command);
+}
+
 static void keeps_order_and_tells_when_it_was_empty(void **state) {
   (void)state;
   sse_mailbox_t box;
   assert_int_equal(sse_mailbox_init(&box), 0);
   assert_null(sse_mailbox_take(&box));
-  assert_true(sse_mailbox_post(&box, sse_command_gap(1)));
-  assert_false(sse_mailbox_post(&box, sse_command_gap(2)));
-  assert_false(sse_mailbox_post(&box, sse_command_gap(3)));
+  assert_true(post(&box, sse_command_gap(1)));
+  assert_false(post(&box, sse_command_gap(2)));
+  assert_false(post(&box, sse_command_gap(3)));
   sse_command_t *command = sse_mailbox_take(&box);
   for (uint64_t floor = 1; floor <= 3; floor++) {
     assert_non_null(command);
@@ -30,8 +34,31 @@ static void keeps_order_and_tells_when_it_was_empty(void **state) {
   }
   assert_null(command);
   assert_null(sse_mailbox_take(&box));
-  assert_true(sse_mailbox_post(&box, sse_command_gap(4)));
+  assert_true(post(&box, sse_command_gap(4)));
   sse_mailbox_deinit(&box); /* frees what nobody took: LeakSanitizer watches */
+}
+
+static void takes_a_list_as_it_is(void **state) {
+  (void)state;
+  sse_mailbox_t box;
+  assert_int_equal(sse_mailbox_init(&box), 0);
+  sse_command_t *list[4];
+  for (uint64_t i = 0; i < 4; i++)
+    list[i] = sse_command_gap(i + 1);
+  list[0]->next = list[1];
+  list[2]->next = list[3];
+  list[3]->next = list[0]; /* what comes behind the last is not the mailbox's */
+  assert_true(sse_mailbox_post(&box, list[0], list[1]));
+  assert_false(sse_mailbox_post(&box, list[2], list[3]));
+  sse_command_t *command = sse_mailbox_take(&box);
+  for (size_t i = 0; i < 4; i++) {
+    assert_ptr_equal(command, list[i]);
+    command = command->next;
+  }
+  assert_null(command);
+  for (size_t i = 0; i < 4; i++)
+    sse_command_free(list[i]);
+  sse_mailbox_deinit(&box);
 }
 
 typedef struct {
@@ -47,7 +74,7 @@ static void *post_many(void *arg) {
     sse_command_t *command =
         sse_command_detach(self->number, SSE_REASON_SERVER, self->frame);
     command->floor = i;
-    if (sse_mailbox_post(self->box, command)) self->wakes++;
+    if (post(self->box, command)) self->wakes++;
   }
   return NULL;
 }
@@ -93,6 +120,7 @@ static void loses_nothing_from_many_threads(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(keeps_order_and_tells_when_it_was_empty),
+      cmocka_unit_test(takes_a_list_as_it_is),
       cmocka_unit_test(loses_nothing_from_many_threads),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
