@@ -2,16 +2,23 @@
 
 // authenticator.js - from a token to its claims, by the keys of the issuer that it names.
 
+const crypto = require('node:crypto');
+
 const { AuthStats } = require('./auth-stats');
 const binding = require('./binding');
 const { createError, httpError, show } = require('./errors');
 const { JwksClient } = require('./jwks');
 const { readIssuers } = require('./jwks-options');
-const { SignatureCache } = require('./signature-cache');
+const { TokenCache } = require('./token-cache');
 
 const { jose } = binding;
 
 const MAX_TOKEN_BYTES = 16_384;
+
+/** What a token is remembered by: not itself. `hash` came with Node 20.12. */
+const digestOf = crypto.hash === undefined
+  ? (text) => crypto.createHash('sha256').update(text).digest('base64')
+  : (text) => crypto.hash('sha256', text, 'base64');
 
 /** Signature checks under way, by the id that their verdict carries. */
 const pending = new Map();
@@ -90,16 +97,32 @@ class Provider {
       clockSkew: settings.clockSkew,
       maxTokenBytes,
     });
-    this._signatures = new SignatureCache(settings.cacheSize);
+    this._maxBytes = maxTokenBytes;
+    this._tokens = new TokenCache(settings.cacheSize);
     this.keys = new JwksClient(settings, { ...parts, load: jose.loadJwks, now: settings.clock });
   }
 
   /**
    * @param {string} text the bare token
-   * @returns {Promise<{ reason: string, isCached?: boolean, token?: object }>} `token` when it is good
-   * @throws {Error} ERR_SSE_KEYS_UNAVAILABLE
+   * @returns {Verdict | Promise<Verdict>} at once where nothing has to be waited for; rejects with
+   *   ERR_SSE_KEYS_UNAVAILABLE
+   * @typedef {{ reason: string, isCached?: boolean, claims?: object }} Verdict `claims` when it is good
    */
-  async verify(text) {
+  verify(text) {
+    // Not a byte more of a huge one is looked at than that it is huge.
+    const digest = text.length > this._maxBytes ? '' : digestOf(text);
+    const known = this._tokens.find(digest);
+    if (known === undefined) return this._verifyNew(text, digest);
+    const { claims } = known;
+    const { exp, nbf = 0, iat = 0 } = claims;
+    const reason = jose.checkTimes(this._config, exp, nbf, iat, this._clock() / 1000);
+    if (reason !== 'OK') return { reason };
+    if (known.set !== this.keys.current()) return this._verifyNew(text, digest);
+    this._tokens.touch(digest);
+    return { reason, isCached: true, claims };
+  }
+
+  async _verifyNew(text, digest) {
     // Everything that needs no key, so that a token that is wrong by itself costs no fetch.
     const token = jose.parseToken(text, this._config, this._clock() / 1000);
     if (typeof token === 'string') return { reason: token };
@@ -112,11 +135,15 @@ class Provider {
     // A fetch may have taken longer than the token had left.
     if (reason === 'OK') reason = jose.recheck(token, this._config, this._clock() / 1000);
     if (reason !== 'OK') return { reason };
-    const verdict = await this._signatures.verify(text, jose.thumbprint(token, set), () => {
+    const verdict = await this._tokens.verify(digest, jose.thumbprint(token, set), () => {
       this._stats.checkSignature();
       return verifySignature(token, set);
     });
-    return { ...verdict, token };
+    if (verdict.reason !== 'OK') return verdict;
+    // The very bytes that were checked and signed: nothing else is ever parsed.
+    const claims = deepFreeze(JSON.parse(jose.claimsText(token)));
+    this._tokens.learn(digest, set, claims);
+    return { ...verdict, claims };
   }
 }
 
@@ -145,19 +172,27 @@ function createJwksAuthenticator(jwks, { maxTokenBytes = 8192, stats = new AuthS
     return providers.get(jose.peekIssuer(text, maxTokenBytes)) ?? first;
   }
 
+  function conclude({ reason, isCached, claims }) {
+    if (reason !== 'OK') throw refusal(reason, stats);
+    stats.accept(isCached);
+    return claims;
+  }
+
   /**
    * @param {string} given the bare token
    * @returns {Promise<Readonly<Record<string, unknown>>>} its claims, deeply frozen
    * @throws {Error} ERR_SSE_UNAUTHORIZED (401), ERR_SSE_KEYS_UNAVAILABLE (503, retryAfter)
    */
   async function authenticate(given) {
-    const text = typeof given === 'string' ? given : '';
-    const { reason, isCached, token } = await providerOf(text).verify(text);
-    if (reason !== 'OK') throw refusal(reason, stats);
-    stats.accept(isCached);
-    // The very bytes that were checked and signed: nothing else is ever parsed.
-    return deepFreeze(JSON.parse(jose.claimsText(token)));
+    return authenticate.now(given);
   }
+
+  /** The same at once where nothing has to be waited for. @internal */
+  authenticate.now = (given) => {
+    const text = typeof given === 'string' ? given : '';
+    const verdict = providerOf(text).verify(text);
+    return verdict instanceof Promise ? verdict.then(conclude) : conclude(verdict);
+  };
 
   authenticate.ready = async () => {
     await Promise.all([...providers.values()].map(({ keys }) => keys.ready()));

@@ -8,7 +8,7 @@ const { RETRY_AFTER } = require('./closing');
 const { httpError, isHttpError } = require('./errors');
 const { SCOPE, MAX_USER_ID_BYTES, nameFault } = require('./event');
 const { isTaken, wireOf, hasLeft, onceClosed, drained } = require('./handover');
-const { Deadline, decide, tell } = require('./hooks');
+const { Deadline, isThenable, decide, tell } = require('./hooks');
 const { pace } = require('./pace');
 const { refuse, refuseSoftly, setStreamHead } = require('./refusal');
 const { takeQuery, readToken, readChannels, readCursor } = require('./request');
@@ -125,7 +125,8 @@ class Endpoint {
     const deadline = new Deadline(this._options.hookTimeout);
     const token = this._readToken(req, query, request);
     const { authenticate, issuers } = this._server;
-    const user = checkUser(await decide(deadline, () => authenticate(token, req)), issuers);
+    const decided = decide(deadline, () => authenticate(token, req));
+    const user = checkUser(isThenable(decided) ? await decided : decided, issuers);
     const owner = issuers.ownerOf(user);
     this._checkStillThere(res, request);
     const channels = readChannels(query, this._options);
@@ -136,7 +137,10 @@ class Endpoint {
         if (allowed !== true) throw httpError('ERR_SSE_FORBIDDEN');
       }
     }
-    await deadline.limit(drained(req));
+    // Where nothing was waited for, Node has still to see the end of the request: of a GET that is now.
+    await undefined;
+    const end = drained(req);
+    if (end !== undefined) await deadline.limit(end);
     this._checkStillThere(res, request);
     return { user, owner, channels };
   }

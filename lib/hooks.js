@@ -16,11 +16,10 @@ class Deadline {
 
   /**
    * @template T
-   * @param {T | Promise<T>} value
+   * @param {PromiseLike<T>} value
    * @returns {Promise<T>} rejects with 503 when time is up first
    */
   async limit(value) {
-    if (!isThenable(value)) return value;
     let timer;
     const late = new Promise((resolve, reject) => {
       const left = Math.max(0, this._at - performance.now());
@@ -59,12 +58,18 @@ function hookError(thrown) {
 
 /**
  * Runs a hook that decides about a request.
+ * @template T
  * @param {Deadline} deadline
- * @param {() => unknown} call
+ * @param {() => T | Promise<T>} call
+ * @returns {T | Promise<T>} at once where the hook answers so
  */
-async function decide(deadline, call) {
+function decide(deadline, call) {
   try {
-    return await deadline.limit(call());
+    const answer = call();
+    if (!isThenable(answer)) return answer;
+    return deadline.limit(answer).catch((thrown) => {
+      throw hookError(thrown);
+    });
   } catch (thrown) {
     throw hookError(thrown);
   }
@@ -84,4 +89,4 @@ function tell(call, onError) {
   }
 }
 
-module.exports = { Deadline, decide, tell, hookError };
+module.exports = { Deadline, isThenable, decide, tell, hookError };

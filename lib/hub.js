@@ -5,6 +5,8 @@
 // neither talks to the addon itself.
 
 const { randomUUID } = require('node:crypto');
+// Not the global one, which a test may have replaced.
+const { setImmediate, setTimeout } = require('node:timers');
 
 const binding = require('./binding');
 const { closing } = require('./closing');
@@ -38,6 +40,9 @@ const FORM = Object.freeze({ named: 0, unnamed: 1, both: 2 });
 
 /** How often one that takes no bytes is looked at, as csrc/hub/limits.h has it. */
 const LOOK_MS = 250;
+
+/** After so many new clients a thread has work enough to be woken before the turn is over. */
+const MAX_UNWOKEN = 32;
 
 /** A wall clock that was set, or that slept, is noticed within this time. */
 const MAX_SLEEP_MS = 60_000;
@@ -80,6 +85,9 @@ class Hub {
     this._ttl = options.history.ttl;
     this._stopped = undefined;
     this._isOver = false;
+    /** Clients attached in this turn. */
+    this._unwoken = 0;
+    this._wokenAt = 0;
     const ref = this._ref;
     this._core = native.create(
       {
@@ -169,6 +177,7 @@ class Hub {
       return null;
     }
     held.add(this);
+    if (fd >= 0) this._wakeSoon();
     if (endsAt > 0 && endsAt < this._endAt) this._armEnd();
     return id;
   }
@@ -346,6 +355,27 @@ class Hub {
     if (stream === undefined) return;
     stream.end();
     // The entry stays until onDisconnect has been told: it answers client.res.
+  }
+
+  /**
+   * An I/O thread hears of new clients once for all of this turn of the event loop, and where many come no more than
+   * once a millisecond: to wake a thread costs about as much as all else that is done for a client.
+   */
+  _wakeSoon() {
+    this._unwoken += 1;
+    if (this._unwoken === 1) setImmediate(() => this._wakeInTime());
+    else if (this._unwoken % MAX_UNWOKEN === 0) native.wake(this._core);
+  }
+
+  _wakeInTime() {
+    if (performance.now() - this._wokenAt < 1) setTimeout(() => this._wake(), 1);
+    else this._wake();
+  }
+
+  _wake() {
+    this._unwoken = 0;
+    this._wokenAt = performance.now();
+    native.wake(this._core);
   }
 
   /** Heartbeats, stalls and expiry of what the JS thread owns. */

@@ -141,6 +141,13 @@ class JwksClient {
     this.#start();
   }
 
+  /** The set to verify with, where nobody has to wait for it: it is there and fresh. */
+  current() {
+    const now = this.#now();
+    this.#refreshIfDue(now);
+    return this.#set && now < this.#loadedAt + this.#limits.maxAge ? this.#set : undefined;
+  }
+
   /**
    * The set to verify with. Waits only when there is none, or when it is past its
    * age and nothing says yet that the issuer is down.
@@ -148,9 +155,9 @@ class JwksClient {
    * @throws {Error & { code: 'ERR_SSE_KEYS_UNAVAILABLE' }}
    */
   async keys() {
+    const fresh = this.current();
+    if (fresh !== undefined) return fresh;
     const now = this.#now();
-    this.#refreshIfDue(now);
-    if (this.#set && now < this.#loadedAt + this.#limits.maxAge) return this.#set;
     // A key that was revoked while nobody asked must not pass once more, so that an old set
     // counts only after a failed attempt to replace it.
     if (this.#failures === 0 || !this.#isTrusted(now)) await this.#refresh(now);

@@ -29,13 +29,28 @@ void sse_shard_post_all(sse_shard_t *shard, sse_command_t *first, sse_command_t 
   bool was_empty = sse_mailbox_post(&shard->mailbox, first, last);
   if (shard->wake == NULL) {
     sse_shard_drain(shard);
-  } else if (was_empty) {
+  } else if (was_empty || shard->owes_wake) {
+    shard->owes_wake = false;
     shard->wake(shard);
   }
 }
 
 void sse_shard_post(sse_shard_t *shard, sse_command_t *command) {
   sse_shard_post_all(shard, command, command);
+}
+
+void sse_shard_post_later(sse_shard_t *shard, sse_command_t *command) {
+  if (shard->wake == NULL) {
+    sse_shard_post(shard, command);
+  } else if (sse_mailbox_post(&shard->mailbox, command, command)) {
+    shard->owes_wake = true;
+  }
+}
+
+void sse_shard_wake(sse_shard_t *shard) {
+  if (!shard->owes_wake) return;
+  shard->owes_wake = false;
+  shard->wake(shard);
 }
 
 static bool apply_all(sse_shard_t *shard) {

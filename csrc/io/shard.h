@@ -19,6 +19,7 @@ typedef struct sse_shard {
   uint64_t delivered;                   /* [owner] the count of a hub that has ended */
   bool is_draining;                     /* [owner]                                   */
   bool wants_end;                       /* [owner] end once the drain is over        */
+  bool owes_wake;                       /* [js] something was posted without a wake  */
   void (*wake)(struct sse_shard *self); /* [js] NULL: the posting thread is the owner */
 } sse_shard_t;
 
@@ -39,6 +40,13 @@ void sse_shard_post(sse_shard_t *shard, sse_command_t *command);
 
 /* [js] The same for a list, linked by `next`, which is applied in one drain. */
 void sse_shard_post_all(sse_shard_t *shard, sse_command_t *first, sse_command_t *last);
+
+/* [js] Posts a command that may wait: its thread is told by the next post, or by
+ * sse_shard_wake. Without a thread it is like sse_shard_post. */
+void sse_shard_post_later(sse_shard_t *shard, sse_command_t *command);
+
+/* [js] Wakes the thread if something waits for that. */
+void sse_shard_wake(sse_shard_t *shard);
 
 /* [owner] Applies what was posted and flushes. What is posted from inside is
  * carried out too where no wake announces it; a thread goes back to its loop

@@ -41,29 +41,29 @@ static sse_json_find_t get_time(const sse_json_t *payload, const char *name, dou
   return found;
 }
 
-sse_jose_reason_t sse_claims_check_times(double exp, double nbf, double skew, double now) {
+sse_jose_reason_t sse_claims_check_times(double exp, double nbf, double iat, double skew,
+                                         double now) {
   /* RFC 7519 section 4.1.4: now "MUST be before" exp, so equality is too late.
    * Written so that a `now` that is no number fails both. */
   if (!(now < exp + skew)) return SSE_JOSE_E_EXP;
   if (!(nbf <= now + skew)) return SSE_JOSE_E_NBF;
-  return SSE_JOSE_OK;
+  return iat <= now + skew ? SSE_JOSE_OK : SSE_JOSE_E_IAT;
 }
 
 static sse_jose_reason_t check_times(const sse_json_t *payload, double skew, double now,
                                      sse_claims_t *claims) {
-  double iat = 0;
   sse_jose_reason_t reason;
-  claims->nbf = 0;
+  claims->nbf = claims->iat = 0;
   /* RFC 7519 lets exp be absent; RFC 9068 section 2.2 does not, nor do we: a
    * stream that never has to end is not to be had from a forgotten claim. */
   if (get_time(payload, "exp", &claims->exp) != SSE_JSON_FOUND) return SSE_JOSE_E_EXP;
-  reason = sse_claims_check_times(claims->exp, 0, skew, now);
+  reason = sse_claims_check_times(claims->exp, 0, 0, skew, now);
   if (reason != SSE_JOSE_OK) return reason;
   if (get_time(payload, "nbf", &claims->nbf) == SSE_JSON_WRONG_TYPE) return SSE_JOSE_E_NBF;
-  reason = sse_claims_check_times(claims->exp, claims->nbf, skew, now);
+  reason = sse_claims_check_times(claims->exp, claims->nbf, 0, skew, now);
   if (reason != SSE_JOSE_OK) return reason;
-  if (get_time(payload, "iat", &iat) == SSE_JSON_WRONG_TYPE) return SSE_JOSE_E_IAT;
-  return iat <= now + skew ? SSE_JOSE_OK : SSE_JOSE_E_IAT;
+  if (get_time(payload, "iat", &claims->iat) == SSE_JSON_WRONG_TYPE) return SSE_JOSE_E_IAT;
+  return sse_claims_check_times(claims->exp, claims->nbf, claims->iat, skew, now);
 }
 
 /* The subject becomes a user id: a key of tables and a word in logs. */

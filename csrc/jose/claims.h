@@ -29,6 +29,7 @@ typedef struct {
 typedef struct {
   double exp;    /* seconds since 1970                                  */
   double nbf;    /* 0 when absent: then always in the past              */
+  double iat;    /* the same                                            */
   size_t issuer; /* index in the config's list                          */
   sse_text_t sub;
 } sse_claims_t;
@@ -39,7 +40,8 @@ typedef struct {
 sse_jose_reason_t sse_claims_check(const sse_json_t *payload, const sse_claims_config_t *config,
                                    double now, sse_claims_t *claims);
 
-/* [any] E_EXP or E_NBF when times that were right are not at `now`, else OK. */
-sse_jose_reason_t sse_claims_check_times(double exp, double nbf, double skew, double now);
+/* [any] E_EXP, E_NBF or E_IAT when these times are not right at `now`, else OK. */
+sse_jose_reason_t sse_claims_check_times(double exp, double nbf, double iat, double skew,
+                                         double now);
 
 #endif

@@ -12,6 +12,7 @@ struct sse_token {
   sse_jws_header_t header;
   double exp;
   double nbf;
+  double iat;
   size_t issuer;
   size_t sub_len;
   char sub[SSE_CLAIMS_MAX_SUB];
@@ -26,7 +27,7 @@ struct sse_token {
 /* Steps 10 to 12: the payload as JSON, then the claims. */
 static sse_jose_reason_t read_claims(sse_token_t *token, const sse_claims_config_t *config,
                                      double now) {
-  sse_claims_t claims = {0, 0, 0, {NULL, 0}};
+  sse_claims_t claims = {0, 0, 0, 0, {NULL, 0}};
   sse_jose_reason_t reason = SSE_JOSE_OK;
   sse_json_t *json = sse_json_parse(sse_token_payload(token), &sse_json_token_limits, &reason);
   if (!json) return reason;
@@ -34,6 +35,7 @@ static sse_jose_reason_t read_claims(sse_token_t *token, const sse_claims_config
   if (reason == SSE_JOSE_OK) {
     token->exp = claims.exp;
     token->nbf = claims.nbf;
+    token->iat = claims.iat;
     token->issuer = claims.issuer;
     token->sub_len = claims.sub.len;
     memcpy(token->sub, claims.sub.ptr, claims.sub.len);
@@ -126,7 +128,7 @@ void sse_token_unref(sse_token_t *token) {
 
 sse_jose_reason_t sse_token_recheck(const sse_token_t *token, const sse_claims_config_t *config,
                                     double now) {
-  return sse_claims_check_times(token->exp, token->nbf, config->skew, now);
+  return sse_claims_check_times(token->exp, token->nbf, token->iat, config->skew, now);
 }
 
 sse_jose_reason_t sse_token_select(const sse_token_t *token, const sse_jwks_t *jwks,

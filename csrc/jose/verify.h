@@ -37,8 +37,8 @@ sse_token_t *sse_token_ref(sse_token_t *token);
 /* [any] Drops a reference; the last one frees. NULL is a no-op. */
 void sse_token_unref(sse_token_t *token);
 
-/* [any] exp and nbf again: a fetch of keys takes longer than some tokens have
- * left. OK, E_EXP or E_NBF. */
+/* [any] The times again: a fetch of keys takes longer than some tokens have left.
+ * OK, E_EXP, E_NBF or E_IAT. */
 sse_jose_reason_t sse_token_recheck(const sse_token_t *token, const sse_claims_config_t *config,
                                     double now);
 

@@ -234,7 +234,7 @@ static int attach_socket(napi_env env, sse_core_t *core, sse_attach_t *attach, i
   core->next_thread = (core->next_thread + 1) % core->n_threads;
   sse_port_ref(env, core->env->port);
   notice->holds_port = true;
-  sse_shard_post(&thread->shard, command);
+  sse_shard_post_later(&thread->shard, command);
   return 0;
 }
 
@@ -293,6 +293,11 @@ uint64_t sse_core_delivered(const sse_core_t *core) {
                      : sse_hub_counters(thread->shard.hub).delivered;
   }
   return sum;
+}
+
+void sse_core_wake(sse_core_t *core) {
+  for (uint32_t i = 0; i < core->n_threads; i++)
+    sse_shard_wake(&core->threads[i].shard);
 }
 
 void sse_core_join(sse_core_t *core) {

@@ -66,9 +66,13 @@ uint64_t sse_core_delivered(const sse_core_t *core);
 /* [js] The shard that has the client. */
 sse_shard_t *sse_core_shard(sse_core_t *core, const sse_entry_t *entry);
 
+/* [js] Wakes the threads for which attaches wait. */
+void sse_core_wake(sse_core_t *core);
+
 /* [js] Attaches a reserved slot whose endpoint is `fd` (duplicated; the caller
  * closes its own), or a stream when fd is -1. 0 or an error, after which the
- * slot is still reserved and `fd` untouched. */
+ * slot is still reserved and `fd` untouched. A thread hears of it with the next
+ * command, or by sse_core_wake. */
 int sse_core_attach(napi_env env, sse_core_t *core, sse_attach_t *attach, int fd,
                     sse_arrival_t *arrival);
 

@@ -66,6 +66,14 @@ static sse_reason_t reason_arg(const sse_call_t *call, size_t i) {
   return reason < SSE_REASON_COUNT ? (sse_reason_t)reason : SSE_REASON_ERROR;
 }
 
+/* wake(core): the threads go to work on what was attached */
+static napi_value wake(napi_env env, napi_callback_info info) {
+  sse_call_t call;
+  if (!sse__call_begin(env, info, &call)) return NULL;
+  sse_core_wake(call.core);
+  return NULL;
+}
+
 /* The names that `clients` shows: channels and topics, not the user's own. */
 static uint32_t shown_channels(const sse_key_list_t *keys, sse_span_t *out) {
   uint32_t n = 0;
@@ -280,6 +288,7 @@ napi_status sse_hub_binding_init(napi_env env, napi_value exports, sse_env_t *se
   static const sse_napi_method_t methods[] = {
       {"create", create},
       {"attach", attach},
+      {"wake", wake},
       {"subscribe", subscribe},
       {"unsubscribe", unsubscribe},
       {"write", write_bytes},

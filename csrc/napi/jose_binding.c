@@ -211,6 +211,20 @@ static napi_value js_recheck(napi_env env, napi_callback_info info) {
   return sse_jose_reason_value(env, sse_token_recheck(token, &config->claims, now));
 }
 
+/* checkTimes(config, exp, nbf, iat, now) -> reason: of claims that were right
+ * before, 0 for one that is absent; seconds since 1970 */
+static napi_value js_check_times(napi_env env, napi_callback_info info) {
+  napi_value argv[5] = {NULL};
+  sse_jose_config_t *config = NULL;
+  double times[4] = {0};
+  if (!sse_jose_args(env, info, 5, argv, NULL)) return NULL;
+  if (!sse_jose_unwrap(env, argv[0], SSE_JOSE_CONFIG, (void **)&config)) return NULL;
+  for (size_t i = 0; i < 4; i++)
+    NAPI_TRY(env, napi_get_value_double(env, argv[i + 1], &times[i]));
+  return sse_jose_reason_value(env, sse_claims_check_times(times[0], times[1], times[2],
+                                                           config->claims.skew, times[3]));
+}
+
 /* selectKey(token, set) -> reason */
 static napi_value js_select_key(napi_env env, napi_callback_info info) {
   napi_value argv[2] = {NULL};
@@ -307,6 +321,7 @@ napi_status sse_jose_binding_init(napi_env env, napi_value exports, sse_env_t *s
       {"loadJwks", js_load_jwks},
       {"parseToken", js_parse_token},
       {"recheck", js_recheck},
+      {"checkTimes", js_check_times},
       {"selectKey", js_select_key},
       {"peekIssuer", js_peek_issuer},
       {"claimsText", js_claims_text},

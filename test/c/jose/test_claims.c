@@ -153,16 +153,21 @@ static void test_times(void **state) {
 
 static void test_clock(void **state) {
   (void)state;
-  assert_reason(sse_claims_check_times(100, 0, 0, 99.999), OK);
-  assert_reason(sse_claims_check_times(100, 0, 0, 100), E_EXP);
-  assert_reason(sse_claims_check_times(100, 0, 60, 159.5), OK);
-  assert_reason(sse_claims_check_times(100, 0, 60, 160), E_EXP);
-  assert_reason(sse_claims_check_times(100, 50, 0, 50), OK);
-  assert_reason(sse_claims_check_times(100, 50, 0, 49.9), E_NBF);
-  assert_reason(sse_claims_check_times(100, 50, 10, 40), OK);
+  assert_reason(sse_claims_check_times(100, 0, 0, 0, 99.999), OK);
+  assert_reason(sse_claims_check_times(100, 0, 0, 0, 100), E_EXP);
+  assert_reason(sse_claims_check_times(100, 0, 0, 60, 159.5), OK);
+  assert_reason(sse_claims_check_times(100, 0, 0, 60, 160), E_EXP);
+  assert_reason(sse_claims_check_times(100, 50, 0, 0, 50), OK);
+  assert_reason(sse_claims_check_times(100, 50, 0, 0, 49.9), E_NBF);
+  assert_reason(sse_claims_check_times(100, 50, 0, 10, 40), OK);
+  assert_reason(sse_claims_check_times(100, 0, 60, 10, 50), OK);
+  assert_reason(sse_claims_check_times(100, 0, 60, 10, 49.9), E_IAT);
+  assert_reason(sse_claims_check_times(100, 60, 60, 10, 49), E_NBF);
   /* A clock that is no number lets nothing pass. */
-  assert_reason(sse_claims_check_times(100, 0, 0, (double)NAN), E_EXP);
-  assert_reason(sse_claims_check_times((double)NAN, 0, 0, 1), E_EXP);
+  assert_reason(sse_claims_check_times(100, 0, 0, 0, (double)NAN), E_EXP);
+  assert_reason(sse_claims_check_times((double)NAN, 0, 0, 0, 1), E_EXP);
+  assert_reason(sse_claims_check_times(100, (double)NAN, 0, 0, 1), E_NBF);
+  assert_reason(sse_claims_check_times(100, 0, (double)NAN, 0, 1), E_IAT);
 }
 
 static void test_subject(void **state) {

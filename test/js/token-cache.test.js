@@ -1,6 +1,6 @@
 'use strict';
 
-// signature-cache.test.js - one signature check for each token, however many connect with it; and nothing
+// token-cache.test.js - one signature check for each token, however many connect with it; and nothing
 // that a check would refuse is let in because of that. With it: what stats().auth counts.
 
 const assert = require('node:assert/strict');
@@ -9,7 +9,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 
 const { createJwksAuthenticator } = require('../../lib/authenticator');
-const { SignatureCache } = require('../../lib/signature-cache');
+const { TokenCache } = require('../../lib/token-cache');
 const { TRANSPORTS, startServer, cleanUp } = require('./helpers/app');
 const { encode, claimsWith, makeKey, makeToken, startIdentity } = require('./helpers/identity');
 const { FakeTime } = require('./helpers/idp');
@@ -39,7 +39,7 @@ function forge(token, claims) {
   return `${header}.${body}.${claims === undefined ? changed : signature}`;
 }
 
-describe('signature cache: a storm of reconnects', () => {
+describe('token cache: a storm of reconnects', () => {
   for (const transport of TRANSPORTS) {
     it(`costs one check for each token, whoever comes at once (${transport})`, async () => {
       const app = await startServer({ transport, jwks: identity.options() });
@@ -69,7 +69,7 @@ describe('signature cache: a storm of reconnects', () => {
     authenticate.close();
   });
 
-  it('is fine with each connect having claims of its own, frozen', async () => {
+  it('gives each connect the same claims, deeply frozen', async () => {
     const seen = [];
     const hooks = { authorizeChannel: (user) => seen.push(user) > 0 };
     const app = await startServer({ jwks: identity.options(), hooks });
@@ -81,7 +81,7 @@ describe('signature cache: a storm of reconnects', () => {
   });
 });
 
-describe('signature cache: what it never lets in', () => {
+describe('token cache: what it never lets in', () => {
   let time;
   let offset;
 
@@ -158,6 +158,19 @@ describe('signature cache: what it never lets in', () => {
     authenticate.close();
   });
 
+  it('a token that was issued in what has become the future', async () => {
+    const authenticate = await make();
+    const token = makeToken(rsa, { iat: Math.floor(time.now / 1000) });
+    await authenticate(token);
+    time.now -= 61_000;
+    await assert.rejects(authenticate(token), UNAUTHORIZED);
+    assert.equal(authenticate.stats().refused.E_IAT, 1);
+    time.now += 61_000;
+    await authenticate(token);
+    assert.equal(checks(authenticate), 1);
+    authenticate.close();
+  });
+
   it('a token whose key has left the set', async () => {
     const app = await start({ maxAge: 50 });
     const token = makeToken(rsa);
@@ -212,7 +225,7 @@ describe('signature cache: what it never lets in', () => {
   });
 });
 
-describe('signature cache: what it keeps', () => {
+describe('token cache: what it keeps', () => {
   async function make(changes = {}) {
     const authenticate = createJwksAuthenticator(identity.options(changes));
     await authenticate.ready();
@@ -266,7 +279,7 @@ describe('signature cache: what it keeps', () => {
     for (const cacheSize of [-1, 1.5, NaN, Infinity, '1', null, 1_000_001]) {
       assert.throws(() => createJwksAuthenticator(identity.options({ cacheSize })), { code: 'ERR_SSE_INVALID_OPTION', message: /jwks\.cacheSize/ });
     }
-    const cache = new SignatureCache(10_000);
+    const cache = new TokenCache(10_000);
     const good = async () => 'OK';
     for (let i = 0; i < 10_001; i++) await cache.verify(`token ${i}`, 'key', good);
     assert.equal((await cache.verify('token 10000', 'key', good)).isCached, true);
@@ -275,11 +288,32 @@ describe('signature cache: what it keeps', () => {
   });
 });
 
-describe('signature cache: by itself', () => {
+describe('token cache: by itself', () => {
+  it('knows the claims of a token until it is pushed out, or checked with another key', async () => {
+    const cache = new TokenCache(2);
+    const set = {};
+    const claims = {};
+    cache.learn('a', set, claims); // nothing is known of its signature
+    assert.equal(cache.find('a'), undefined);
+    await cache.verify('a', 'k', async () => 'OK');
+    assert.equal(cache.find('a'), undefined);
+    cache.learn('a', set, claims);
+    assert.equal(cache.find('a').claims, claims);
+    assert.equal(cache.find('a').set, set);
+    await cache.verify('b', 'k', async () => 'OK');
+    cache.touch('a');
+    await cache.verify('c', 'k', async () => 'OK');
+    assert.equal(cache.find('a').claims, claims);
+    await cache.verify('a', 'other', async () => 'OK');
+    assert.equal(cache.find('a'), undefined);
+    cache.touch('nothing');
+    assert.equal((await cache.verify('b', 'k', async () => 'E_SIG')).reason, 'E_SIG');
+  });
+
   const answer = (reason) => async () => reason;
 
   it('goes by token and key together', async () => {
-    const cache = new SignatureCache(10);
+    const cache = new TokenCache(10);
     assert.deepEqual(await cache.verify('t', 'k', answer('OK')), { reason: 'OK', isCached: false });
     assert.deepEqual(await cache.verify('t', 'k', answer('E_SIG')), { reason: 'OK', isCached: true });
     assert.deepEqual(await cache.verify('t', 'other', answer('E_SIG')), { reason: 'E_SIG', isCached: false });
@@ -288,7 +322,7 @@ describe('signature cache: by itself', () => {
   });
 
   it('shares a check only with those who need the same', async () => {
-    const cache = new SignatureCache(10);
+    const cache = new TokenCache(10);
     const slow = gate();
     let calls = 0;
     const check = () => {
@@ -306,7 +340,7 @@ describe('signature cache: by itself', () => {
   });
 
   it('remembers nothing of a check that fails, and tells all who wait', async () => {
-    const cache = new SignatureCache(10);
+    const cache = new TokenCache(10);
     const slow = gate();
     const both = [0, 1].map(() => assert.rejects(cache.verify('t', 'k', () => slow.opened), /no memory/));
     slow.fail(new Error('no memory'));
