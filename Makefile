@@ -94,7 +94,7 @@ LINKED_jose := jose
 HELPERS_io := test/c/hub/spec_parser.c
 
 # Calls of csrc that a test takes the place of: of a layer's programs, or of one.
-WRAPPED_io := sendmsg recv fcntl getsockopt setsockopt getsockname ioctl close \
+WRAPPED_io := send sendmsg recv fcntl getsockopt setsockopt getsockname ioctl close \
 	uv_poll_init uv_poll_start uv_loop_init uv_async_init uv_timer_init \
 	uv_thread_create uv_mutex_init sse_malloc sse_calloc sse_realloc
 WRAPPED_test_hub_oom := sse_malloc sse_calloc sse_realloc

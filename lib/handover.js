@@ -92,20 +92,21 @@ function isCandidate(req, res) {
 
 /**
  * Writes the head and one comment line.
- * @param {boolean} asIdentity the body runs to the close, unchunked
+ * @param {boolean} isCandidate whether the connection may be handed over
  * @returns {number} the descriptor to hand over, or -1 when it must not be
  */
-function writeHead(req, res, asIdentity) {
+function writeHead(req, res, isCandidate) {
   const { socket } = res;
   const before = socket?.bytesWritten;
   if ('statusCode' in res) res.statusCode = 200;
   for (const [name, value] of Object.entries(HEADERS)) res.setHeader(name, value);
   if (!isHttp2(req, res) && typeof res.removeHeader === 'function') {
     res.setHeader('Connection', 'close');
-    if (asIdentity) res.removeHeader('Transfer-Encoding');
+    // The body runs to the close: an event is the same bytes for everybody, and one write.
+    res.removeHeader('Transfer-Encoding');
   }
   res.write(OPENING);
-  if (!asIdentity || typeof res._header !== 'string') return -1;
+  if (!isCandidate || typeof res._header !== 'string') return -1;
   // Node corks until the next tick; what is on the wire must be known now.
   socket.uncork();
   const grown = socket.bytesWritten - before;

@@ -22,36 +22,37 @@ typedef struct {
   uint32_t pos; /* of this client among the channel's subscribers */
 } sse_sub_t;
 
+/* What an event touches comes first: with thousands of clients each cache line
+ * is one that has to be fetched. */
 typedef struct {
-  sse_table_node_t node; /* in the hub's clients, by handle           */
-  sse_list_t dirty;      /* in the hub's dirty list: wants a flush     */
-  sse_list_t blocked;    /* in the hub's blocked list: awaits writable */
-  sse_list_t beat;       /* in a slot of the heartbeat wheel           */
-  sse_handle_t handle;
+  sse_list_t dirty; /* in the hub's dirty list: wants a flush     */
+  uint64_t cursor;  /* highest event id queued or skipped          */
   void *transport;
-  uint64_t cursor;     /* highest event id queued or skipped          */
-  uint64_t last_write; /* hub time when bytes last went out           */
-  uint64_t closing_at; /* hub time when it was told to end            */
-  uint64_t stalled_us; /* for how long a blocked peer took no byte    */
-  size_t pending;      /* under way at the last look, or UNSEEN       */
-
   sse_frame_t **queue; /* `inline_queue` or heap, from queue_head      */
   sse_frame_t *inline_queue[SSE_CLIENT_INLINE_QUEUE];
+
   uint32_t queue_room, queue_head, queue_len;
+  bool is_blocked;
+  bool is_woken;       /* told writable since its write began            */
+  bool is_closing;     /* ends once the queue is empty                     */
+  bool is_doomed;      /* ends at the next flush, whatever is queued       */
   size_t queue_offset; /* bytes of the first frame already taken      */
   size_t queue_bytes;  /* still to be taken                           */
   size_t replay_bytes; /* of these, what it was attached with         */
+  uint64_t last_write; /* hub time when bytes last went out           */
+  uint64_t stalled_us; /* for how long a blocked peer took no byte    */
+  size_t pending;      /* under way at the last look, or UNSEEN       */
 
+  bool was_overfull;     /* over the hard limit at the last look           */
+  bool was_beat;         /* what went out last was a heartbeat               */
+  sse_reason_t reason;   /* valid when closing or doomed                */
+  uint64_t closing_at;   /* hub time when it was told to end            */
+  sse_table_node_t node; /* in the hub's clients, by handle           */
+  sse_handle_t handle;
+  sse_list_t blocked; /* in the hub's blocked list: awaits writable */
+  sse_list_t beat;    /* in a slot of the heartbeat wheel           */
   sse_sub_t *subs;
   uint32_t n_subs, subs_room;
-
-  sse_reason_t reason; /* valid when closing or doomed                */
-  bool is_blocked;
-  bool is_woken;     /* told writable since its write began            */
-  bool is_closing;   /* ends once the queue is empty                     */
-  bool is_doomed;    /* ends at the next flush, whatever is queued       */
-  bool was_overfull; /* over the hard limit at the last look           */
-  bool was_beat;     /* what went out last was a heartbeat               */
 } sse_client_t;
 
 /* NULL when memory is out. */

@@ -359,6 +359,14 @@ static bool write_some(sse_hub_t *hub, sse_client_t *client) {
   return false;
 }
 
+/* The client behind this one, whose memory comes while this one is written to. */
+static void fetch_next(const sse_client_t *client) {
+  const sse_client_t *next = SSE_CONTAINER_OF(client->dirty.next, sse_client_t, dirty);
+  __builtin_prefetch(&next->queue_bytes, 1);
+  __builtin_prefetch(next->transport);
+  __builtin_prefetch(next->dirty.next);
+}
+
 static void flush_client(sse_hub_t *hub, sse_client_t *client) {
   if (!client->is_doomed && !client->is_blocked) {
     while (client->queue_len > 0 && write_some(hub, client))
@@ -371,6 +379,7 @@ static void flush_client(sse_hub_t *hub, sse_client_t *client) {
 void sse_hub_flush(sse_hub_t *hub) {
   while (!sse_list_is_empty(&hub->dirty)) {
     sse_client_t *client = SSE_CONTAINER_OF(hub->dirty.next, sse_client_t, dirty);
+    fetch_next(client);
     sse_list_remove(&client->dirty);
     flush_client(hub, client);
   }

@@ -24,8 +24,8 @@
 #endif
 
 struct sse_socket {
+  int fd; /* first: of one that takes all, a write reads nothing else */
   uv_poll_t poll;
-  int fd;
   sse_handle_t client;
   sse_socket_sink_t *sink;
   void *tag;
@@ -139,6 +139,11 @@ static void *open_socket(void *ctx, sse_handle_t client, void *endpoint) {
   return NULL;
 }
 
+/* One frame, the common case, needs no list of buffers in the kernel. */
+static ssize_t send_one(int fd, const sse_frame_t *frame, size_t offset) {
+  return send(fd, frame->bytes + offset, frame->len - offset, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static size_t fill_iov(struct iovec *iov, sse_frame_t *const *frames, size_t n, size_t offset) {
   size_t total = 0;
   for (size_t i = 0; i < n; i++) {
@@ -150,17 +155,24 @@ static size_t fill_iov(struct iovec *iov, sse_frame_t *const *frames, size_t n, 
   return total;
 }
 
+static ssize_t send_all(int fd, sse_frame_t *const *frames, size_t n, size_t offset,
+                        size_t *total) {
+  struct iovec iov[MAX_IOV];
+  if (n > MAX_IOV) n = MAX_IOV;
+  *total = fill_iov(iov, frames, n, offset);
+  struct msghdr message = {.msg_iov = iov, .msg_iovlen = n};
+  return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static sse_sink_status_t write_socket(void *ctx, void *transport, sse_frame_t *const *frames,
                                       size_t n, size_t offset, size_t *taken) {
   sse_socket_sink_t *sink = ctx;
   sse_socket_t *socket = transport;
-  struct iovec iov[MAX_IOV];
-  if (n > MAX_IOV) n = MAX_IOV;
-  size_t total = fill_iov(iov, frames, n, offset);
-  struct msghdr message = {.msg_iov = iov, .msg_iovlen = n};
+  size_t total = frames[0]->len - offset;
   ssize_t sent;
   do {
-    sent = sendmsg(socket->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    sent = n == 1 ? send_one(socket->fd, frames[0], offset)
+                  : send_all(socket->fd, frames, n, offset, &total);
   } while (sent == -1 && errno == EINTR);
   if (sent == -1 && errno != EAGAIN && errno != EWOULDBLOCK) {
     sse_hub_hangup(sink->shard->hub, socket->client, sse_peer_reason(errno));

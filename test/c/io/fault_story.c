@@ -181,7 +181,7 @@ static void wait_reported(const peer_t *peer) {
 /* Says something that a client has no reason to say. */
 static void say(const peer_t *peer, size_t len) {
   static const char noise[20 * 1024];
-  if (peer_is_live(peer)) (void)!send(peer->fd, noise, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (peer_is_live(peer)) (void)!sendto(peer->fd, noise, len, MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0);
 }
 
 static void hang_up_politely(peer_t *peer) {

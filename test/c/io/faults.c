@@ -169,6 +169,7 @@ static ssize_t seen(ssize_t rc) {
 
 ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
+ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags);
 ssize_t __real_recv(int fd, void *bytes, size_t room, int flags);
 ssize_t __wrap_recv(int fd, void *bytes, size_t room, int flags);
 int __real_fcntl(int fd, int command, ...);
@@ -221,6 +222,13 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags) {
     most = 1 + draw(FAULT_SENDMSG, faults_calls(FAULT_SENDMSG)) % most;
   }
   return seen(send_part(fd, message, flags, most));
+}
+
+/* The same call for one buffer. */
+ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags) {
+  struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = len};
+  struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+  return __wrap_sendmsg(fd, &message, flags);
 }
 
 ssize_t __wrap_recv(int fd, void *bytes, size_t room, int flags) {

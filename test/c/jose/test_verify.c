@@ -139,9 +139,10 @@ static void test_accessors(void **state) {
   assert_reason(sse_token_recheck(token, &config, NOW + 159), OK);
   assert_reason(sse_token_recheck(token, &config, NOW + 160), E_EXP);
   assert_reason(sse_token_recheck(token, &config, NOW - 71), E_NBF);
-  char *young_text = mint(rsa, RS_HEADER,
-                          "{\"iss\":\"i\",\"aud\":\"a\",\"exp\":1700000100,\"iat\":1700000000,"
-                          "\"sub\":\"s\"}");
+  char *young_text =
+      mint(rsa, RS_HEADER,
+           "{\"iss\":\"https://idp\",\"aud\":\"api\",\"exp\":1700000100,\"iat\":1700000000,"
+           "\"sub\":\"s\"}");
   sse_token_t *young = sse_token_parse(young_text, strlen(young_text), &config, NOW, &reason);
   free(young_text);
   assert_non_null(young);
