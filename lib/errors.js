@@ -21,6 +21,9 @@ const CODES = Object.freeze({
   ERR_SSE_EVENT_TOO_LARGE: 'an event is larger than maxEventBytes',
   ERR_SSE_TOO_MANY_CHANNELS: 'a client has maxChannelsPerClient channels already (an Error; subscribe rejects with it)',
   ERR_SSE_STOPPED: 'the server was stopped (an Error; publish rejects with it)',
+  ERR_SSE_BACKPLANE_UNAVAILABLE: 'the backplane did not answer in time, or the connection to it broke (an Error)',
+  ERR_SSE_BACKPLANE_FULL: 'more than maxQueuedBytes wait for the backplane (an Error)',
+  ERR_SSE_BACKPLANE_REFUSED: 'the backplane answered that it will not take the event (an Error)',
   ERR_SSE_UNSUPPORTED_RUNTIME: 'this runtime or platform cannot load the native core (an Error)',
   ERR_SSE_INTERNAL: 'a bug in native-sse; please report it (an Error)',
 });
@@ -31,6 +34,7 @@ const CODES = Object.freeze({
  */
 const HTTP = Object.freeze({
   ERR_SSE_FULL: { status: 503, message: 'The server has reached its limit of clients. Try again later.' },
+  ERR_SSE_NOT_READY: { status: 503, message: 'The server is not ready yet. Try again later.' },
   ERR_SSE_STOPPING: { status: 503, message: 'The server is stopping. Try again later.' },
   ERR_SSE_UNAUTHORIZED: { status: 401, message: 'A valid access token is required.' },
   ERR_SSE_BAD_REQUEST: { status: 400, message: 'A query parameter is malformed.' },

@@ -84,6 +84,14 @@ const oneOf = (...allowed) => (value, name) => {
   return value;
 };
 
+/** It becomes the hash tag of all keys. */
+const prefix = (value, name) => {
+  if (typeof value !== 'string' || value === '' || /[{}\s]/.test(value)) {
+    throw invalid(name, value, 'a string that is not empty, without braces and white space');
+  }
+  return value;
+};
+
 const MAX_MS = 2 ** 31 - 1; // the longest a Node timer can be set to
 const MAX_U32 = 2 ** 32 - 1;
 
@@ -212,4 +220,35 @@ function stopOptions(given) {
   return applyTable(STOP_OPTIONS, options, '');
 }
 
-module.exports = { checkKnown, objectOption, serverOptions, managerOptions, stopOptions };
+/** Of every backplane that keeps a log. */
+const LOG_OPTIONS = {
+  prefix: ['sse', prefix],
+  maxLogLength: [10_000, integer(1, 10_000_000)],
+};
+
+/** Of every backplane whose log is elsewhere. */
+const REMOTE_OPTIONS = {
+  publishTimeout: [5000, integer(1, MAX_MS)],
+  maxQueuedBytes: [16_777_216, integer(1, 2 ** 40)],
+};
+
+const REDIS_OPTIONS = {
+  ...LOG_OPTIONS,
+  ...REMOTE_OPTIONS,
+  historyTtl: [86_400_000, integer(1000, Number.MAX_SAFE_INTEGER / 1000)],
+  idempotencyTtl: [600_000, integer(1000, MAX_MS)],
+};
+
+/** What redisBackplane was given: `url` or `client`, which lib/backplane/redis-connection.js looks at. */
+function redisOptions(given) {
+  const options = objectOption(given, 'The options of redisBackplane');
+  checkKnown(options, ['url', 'client', ...Object.keys(REDIS_OPTIONS)], 'redisBackplane');
+  const { url, client } = options;
+  if ((url === undefined) === (client === undefined)) {
+    throw createError('ERR_SSE_MISSING_OPTION', 'redisBackplane needs either a url, such as redis://127.0.0.1:6379, or a client.');
+  }
+  if (url !== undefined && !/^rediss?:\/\//.test(String(url))) throw invalid('redisBackplane: url', url, 'a URL that begins with redis:// or rediss://');
+  return { ...applyTable(REDIS_OPTIONS, options, 'redisBackplane: '), url, client };
+}
+
+module.exports = { checkKnown, objectOption, serverOptions, managerOptions, stopOptions, redisOptions };

@@ -1,0 +1,264 @@
+'use strict';
+
+// redis.js - redisBackplane: the log is a Redis Stream, ids are given by one script, and each key has a history stream of
+// its own for nodes that were not there. Two connections: one reads the log, the other does all else.
+
+const { createError } = require('../errors');
+const { redisOptions } = require('../options');
+const { Follower } = require('./follower');
+const { Outbox, unavailable } = require('./outbox');
+const { redisConnector, isReplyError } = require('./redis-connection');
+const scripts = require('./redis-scripts');
+
+/** Time that an answer may take beyond what was asked for. */
+const GRACE = 2000;
+/** How often it is asked whether the log is still the one that it was. */
+const JOIN_INTERVAL = 10_000;
+const PAGE = 512;
+const MIN_BACKOFF = 50;
+const MAX_BACKOFF = 2000;
+
+/** @param {string} text `<id>-0` */
+const idOf = (text) => Number.parseInt(text, 10);
+
+/** @param {[string, string[]][]} reply of XRANGE: its entries are [id, [name, value, …]] */
+function entriesOf(reply) {
+  return reply.map(([id, [, before, name, value]]) => ({ id: idOf(id), before: Number(before), payload: name === 'p' ? value : null }));
+}
+
+/** A reply of XINFO. */
+function infoOf(reply) {
+  const info = new Map();
+  for (let i = 0; i < reply.length; i += 2) info.set(reply[i], reply[i + 1]);
+  return info;
+}
+
+class RedisBackplane {
+  /** @param {object} options checked */
+  constructor(options) {
+    this._options = options;
+    const tag = `{${options.prefix}}`;
+    this._keys = { seq: `${tag}:seq`, log: `${tag}:log`, run: `${tag}:run`, floor: `${tag}:floor`, ttl: `${tag}:ttl` };
+    this._historyKey = (key) => `${tag}:h:${key}`;
+    this._idempotencyKey = (key) => `${tag}:i:${key}`;
+    this._connect = redisConnector(options, this._keys.log);
+    /** @type {import('./redis-connection').RedisConnection | undefined} */
+    this._writer = undefined;
+    this._opening = undefined;
+    this._retry = undefined;
+    this._backoff = 0;
+    this._isClosed = false;
+    this._follower = undefined;
+    this._historySize = 0;
+    this._outbox = new Outbox(
+      { timeout: options.publishTimeout, maxBytes: options.maxQueuedBytes, name: 'Redis backplane' },
+      { transmit: (records) => this._append(records), onStall: () => this._writer?.close() },
+    );
+  }
+
+  tail(listener, { historySize, probeInterval }) {
+    if (this._follower !== undefined) {
+      throw createError('ERR_SSE_INVALID_OPTION', 'This backplane has a server already. Make one for each, with a prefix of its own.');
+    }
+    this._historySize = historySize;
+    this._listener = listener;
+    const source = new RedisLog(this, probeInterval);
+    this._follower = new Follower(source, listener, Math.min(this._options.maxLogLength, 10_000));
+    this._openWriter();
+  }
+
+  publish(record) {
+    return this._outbox.push(record);
+  }
+
+  async history(key) {
+    const writer = this._writer;
+    if (writer === undefined) throw unavailable('The Redis backplane is not connected.');
+    const stream = this._historyKey(key);
+    // In this order: what is trimmed or lost in between makes the floor higher than it need be, never lower.
+    const [entries, info, floor, [seconds, micros]] = await this._within(writer, this._options.publishTimeout, [
+      writer.send(['XRANGE', stream, '-', '+']),
+      writer.send(['XINFO', 'STREAM', stream]).catch((error) => {
+        if (isReplyError(error)) return null;
+        throw error;
+      }),
+      writer.send(['GET', this._keys.floor]),
+      writer.send(['TIME']),
+    ]);
+    const now = Number(seconds) * 1e6 + Number(micros);
+    const records = entries.map(([id, [, payload]]) => ({ id: idOf(id), payload }));
+    // Without its floor the log is not the one that it was.
+    const lost = floor === null ? now : Number(floor);
+    return { records, floor: Math.max(lost, this._historyFloor(records, info, now)) };
+  }
+
+  /** Ids of a key at or below which its stream says nothing. */
+  _historyFloor(records, info, now) {
+    const ttl = this._options.historyTtl * 1000;
+    // Had there been an event within its ttl, the stream would be there.
+    if (records.length === 0) return info === null ? now - ttl : now;
+    if (info === null) return records.at(-1).id;
+    if (Number(infoOf(info).get('entries-added')) === records.length) return records[0].id - ttl;
+    // One was cut off, with an id that is not known; all after the oldest one that is left are there.
+    return records[0].id - 1;
+  }
+
+  async close() {
+    const isDone = this._outbox.close();
+    await this._follower?.close();
+    await isDone;
+    this._isClosed = true;
+    clearTimeout(this._retry);
+    this._writer?.close();
+    await this._opening;
+  }
+
+  /** Rejects, and gives the connection up, when an answer takes too long: what is cut without a word never ends. */
+  _within(connection, ms, promises) {
+    let timer;
+    const late = new Promise((resolve, reject) => {
+      timer = setTimeout(() => {
+        connection.close();
+        reject(unavailable(`Redis did not answer within ${ms} ms.`));
+      }, ms);
+    });
+    return Promise.race([Promise.all(promises), late]).finally(() => clearTimeout(timer));
+  }
+
+  // ---- what is written
+
+  _openWriter() {
+    this._opening = this._connect(() => this._writerClosed()).then((connection) => {
+      this._writer = connection;
+      if (this._isClosed) {
+        connection.close();
+        return;
+      }
+      this._backoff = 0;
+      this._outbox.isUp = true;
+    }).catch(() => this._writerClosed());
+  }
+
+  _writerClosed() {
+    this._writer = undefined;
+    this._outbox.isUp = false;
+    if (this._isClosed || this._retry !== undefined) return;
+    this._backoff = Math.min(Math.max(this._backoff * 2, MIN_BACKOFF), MAX_BACKOFF);
+    this._retry = setTimeout(() => {
+      this._retry = undefined;
+      this._openWriter();
+    }, this._backoff * (0.5 + Math.random() / 2));
+  }
+
+  async _append(records) {
+    const { maxLogLength, historyTtl, idempotencyTtl } = this._options;
+    const keys = [this._keys.seq, this._keys.log];
+    const position = this._follower?.position ?? 0;
+    // One more than a ring holds: the oldest says whether anything was cut.
+    const args = [maxLogLength, this._historySize + 1, historyTtl, idempotencyTtl, position, records.length].map(String);
+    for (const record of records) {
+      const hasKey = record.idempotencyKey !== undefined;
+      if (hasKey) keys.push(this._idempotencyKey(record.idempotencyKey));
+      for (const key of record.keys) keys.push(this._historyKey(key));
+      args.push(record.payload, String(record.keys.length), hasKey ? '1' : '0');
+    }
+    const writer = this._writer;
+    if (writer === undefined) throw unavailable('The Redis backplane is not connected.');
+    let answers;
+    try {
+      answers = await runScript(writer, scripts.append, keys, args);
+    } catch (error) {
+      if (!isReplyError(error)) {
+        writer.close();
+        throw error;
+      }
+      // The whole script was refused: memory is out, Redis is loading, it is a replica.
+      return records.map(() => error);
+    }
+    return answers.map((answer) => (answer.startsWith('!') ? new Error(answer.slice(1)) : Number(answer)));
+  }
+}
+
+/** By its hash; Redis is told the text once, and again when it has forgotten it. */
+async function runScript(connection, { text, sha }, keys, args) {
+  const rest = [String(keys.length), ...keys, ...args];
+  try {
+    return await connection.send(['EVALSHA', sha, ...rest]);
+  } catch (error) {
+    if (!isReplyError(error) || !/^NOSCRIPT/.test(error.message)) throw error;
+    return connection.send(['EVAL', text, ...rest]);
+  }
+}
+
+/** The log as a Follower reads it, on a connection of its own that waits for records. */
+class RedisLog {
+  constructor(backplane, block) {
+    this._backplane = backplane;
+    this._block = block;
+    this._connection = undefined;
+    this._closing = undefined;
+    this._joinedAt = 0;
+  }
+
+  async open(known) {
+    this._aborter = new AbortController();
+    const { signal } = this._aborter;
+    const connection = await this._backplane._connect(() => {});
+    this._connection = connection;
+    if (signal.aborted) {
+      connection.close();
+      throw new Error('closed');
+    }
+    return this._join(known);
+  }
+
+  async _join({ position, wasOpen }) {
+    const { _keys: { seq, log, run, floor, ttl }, _options: { maxLogLength, historyTtl } } = this._backplane;
+    const args = [position, wasOpen ? 1 : 0, maxLogLength, historyTtl].map(String);
+    this._joinedAt = performance.now();
+    return Number(await this._ask((connection) => runScript(connection, scripts.join, [seq, log, run, floor, ttl], args)));
+  }
+
+  async newest(count) {
+    const entries = [];
+    let end = '+';
+    while (entries.length < count) {
+      const args = ['XREVRANGE', this._backplane._keys.log, end, '-', 'COUNT', String(Math.min(PAGE, count - entries.length))];
+      const page = await this._ask((connection) => connection.send(args));
+      if (page.length === 0) break;
+      entries.push(...entriesOf(page));
+      end = `(${page.at(-1)[0]}`;
+    }
+    return entries.reverse();
+  }
+
+  async after(position, count) {
+    const { log } = this._backplane._keys;
+    const args = ['XREAD', 'COUNT', String(count), 'BLOCK', String(this._block), 'STREAMS', log, `${position}-0`];
+    const reply = await this._ask((connection) => connection.send(args), this._block);
+    if (performance.now() - this._joinedAt > JOIN_INTERVAL) await this._join({ position, wasOpen: false });
+    return reply === null ? [] : entriesOf(reply[0][1]);
+  }
+
+  _ask(send, patience = 0) {
+    const connection = this._connection;
+    if (connection === undefined) throw unavailable('The Redis backplane is not connected.');
+    return this._backplane._within(connection, patience + GRACE, [send(connection)]).then(([reply]) => reply);
+  }
+
+  close() {
+    this._aborter?.abort();
+    this._connection?.close();
+    this._connection = undefined;
+  }
+}
+
+/**
+ * A backplane over Redis 7 or newer, or Valkey. See index.d.ts.
+ * @param {object} given
+ */
+function redisBackplane(given) {
+  return new RedisBackplane(redisOptions(given));
+}
+
+module.exports = { redisBackplane };
