@@ -5,6 +5,8 @@
 const { AuthEventBus } = require('./lib/auth-event-bus');
 const { AuthTools } = require('./lib/auth-tools');
 const { createJwksAuthenticator } = require('./lib/authenticator');
+const { clusterBackplane } = require('./lib/backplane/cluster');
+const { redisBackplane } = require('./lib/backplane/redis');
 const { SseManager } = require('./lib/manager');
 const { createSseServer } = require('./lib/server');
 const { createToolsRouter } = require('./lib/tools-router');
@@ -18,4 +20,6 @@ module.exports = {
   AuthEventBus,
   createToolsRouter,
   topics,
+  redisBackplane,
+  clusterBackplane,
 };

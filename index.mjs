@@ -10,5 +10,7 @@ export const {
   AuthEventBus,
   createToolsRouter,
   topics,
+  redisBackplane,
+  clusterBackplane,
 } = native;
 export default native;

@@ -43,13 +43,15 @@ function checkUser(user, issuers) {
 class Endpoint {
   /**
    * @param {import('./hub').Hub} hub
+   * @param {import('./backplane/feed').Feed} feed
    * @param {object} options checked by lib/options.js
    * @param {{ authenticate: (token: string | undefined, req: object) => unknown,
    *   issuers: import('./issuers').Issuers, stats: import('./auth-stats').AuthStats,
    *   clientOf: (id: string) => object, onArrival: (handle: number, user: object) => void, onError: (error: unknown) => void }} server
    */
-  constructor(hub, options, server) {
+  constructor(hub, feed, options, server) {
     this._hub = hub;
+    this._feed = feed;
     this._options = options;
     this._hooks = options.hooks;
     this._server = server;
@@ -99,15 +101,12 @@ class Endpoint {
     // A request of a unit test may be no stream.
     req.resume?.();
     if (this._hub.isStopping) throw httpError('ERR_SSE_STOPPING', { retryAfter: RETRY_AFTER });
+    await this._wait(res, request, this._feed.whenReady());
     request.handle = this._hub.reserve();
     if (request.handle === 0) throw httpError('ERR_SSE_FULL', { retryAfter: RETRY_AFTER });
     // What is published from here on reaches the client, by replay if need be.
     const cursor = readCursor(req, query, this._hub.newest);
-    const turn = pace.enter();
-    if (turn !== undefined) {
-      await turn;
-      this._checkStillThere(res, request);
-    }
+    await this._wait(res, request, pace.enter());
     const { user, owner, channels } = await this._authorize(req, res, query, request);
     if (!this._hub.assign(request.handle, owner, user.sub)) {
       throw httpError('ERR_SSE_TOO_MANY_CONNECTIONS', { retryAfter: RETRY_AFTER });
@@ -117,7 +116,17 @@ class Endpoint {
       res.end();
       return;
     }
-    this._open(req, res, request, { user, owner, channels, cursor });
+    const keys = [SCOPE.user, owner, user.sub];
+    for (const channel of channels) keys.push(SCOPE.channel, '', channel);
+    await this._wait(res, request, this._feed.prepare(keys, cursor));
+    this._open(req, res, request, { user, keys, channels, cursor });
+  }
+
+  /** Waits, if there is something to wait for; the peer may leave meanwhile. */
+  async _wait(res, request, promise) {
+    if (promise === undefined) return;
+    await promise;
+    this._checkStillThere(res, request);
   }
 
   /** 401, 400, 403 in this order, all within hookTimeout. */
@@ -162,11 +171,9 @@ class Endpoint {
   }
 
   /** From here on nothing waits: head, attach, onConnect and letting go are one step. */
-  _open(req, res, request, { user, owner, channels, cursor }) {
+  _open(req, res, request, { user, keys, channels, cursor }) {
     // Pipelined behind a subscription: nobody would ever read the answer.
     if (isTaken(req, res)) throw GONE;
-    const keys = [SCOPE.user, owner, user.sub];
-    for (const channel of channels) keys.push(SCOPE.channel, '', channel);
     const subscription = {
       keys,
       hello: (clientId) => ({ clientId, userId: user.sub, channels }),

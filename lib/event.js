@@ -15,6 +15,7 @@ const CONTROL = /[\u0000-\u001f\u007f]/; // eslint-disable-line no-control-regex
 const LINE_BREAKING = /[\r\n\0]/;
 
 const MAX_USER_ID_BYTES = 255;
+const MAX_IDEMPOTENCY_KEY_BYTES = 255;
 
 /**
  * Why a name cannot be a key's, or null.
@@ -46,6 +47,12 @@ function checkUserId(userId) {
   }
   const fault = nameFault(userId, MAX_USER_ID_BYTES);
   if (fault !== null) throw createError('ERR_SSE_INVALID_USER', `The user id ${show(userId)} ${fault}.`);
+}
+
+/** @param {unknown} key */
+function checkIdempotencyKey(key) {
+  const fault = typeof key === 'string' ? nameFault(key, MAX_IDEMPOTENCY_KEY_BYTES) : 'is no string';
+  if (fault !== null) throw createError('ERR_SSE_INVALID_ARG', `The idempotencyKey ${show(key)} ${fault}.`);
 }
 
 /** @param {unknown} type */
@@ -106,4 +113,4 @@ function checkEvent(event, maxBytes) {
   return { type, json: encodeData(data, maxBytes) };
 }
 
-module.exports = { SCOPE, MAX_USER_ID_BYTES, nameFault, checkChannel, checkUserId, checkEvent };
+module.exports = { SCOPE, MAX_USER_ID_BYTES, nameFault, checkChannel, checkUserId, checkEvent, checkIdempotencyKey };

@@ -62,10 +62,11 @@ class Hub {
   /**
    * @param {object} options checked by lib/options.js
    * @param {{ onDisconnect: (client: object, reason: string) => void }} listener
-   * @param {{ birth?: number, newest?: number }} [start] ids that the hubs are made with, where they are not the
-   *   clock's: below `birth` nothing is known, `newest` is the highest one given
+   * @param {{ birth?: number, newest?: number } | null} [start] ids that the hubs are made with, where they are not the
+   *   clock's: below `birth` nothing is known, `newest` is the highest one given. null: they are not known yet, and
+   *   `open` follows
    */
-  constructor(options, listener, { birth = 0, newest = 0 } = {}) {
+  constructor(options, listener, start = {}) {
     lastNumber += 1;
     this._number = lastNumber;
     this._listener = listener;
@@ -88,6 +89,15 @@ class Hub {
     /** Clients attached in this turn. */
     this._unwoken = 0;
     this._wokenAt = 0;
+    this._options = options;
+    this._core = undefined;
+    if (start !== null) this.open(start);
+  }
+
+  /** Makes the hubs. Until then there are no clients, and the rest of the methods is for afterwards. */
+  open({ birth = 0, newest = 0 }) {
+    const options = this._options;
+    this._options = undefined;
     const ref = this._ref;
     this._core = native.create(
       {
@@ -131,7 +141,7 @@ class Hub {
 
   /** The highest event id so far: what a page that is rendered now is up to date with. */
   get newest() {
-    return native.newest(this._core);
+    return this._core === undefined ? 0 : native.newest(this._core);
   }
 
   /** stop() was called: nobody new is let in. */
@@ -244,13 +254,17 @@ class Hub {
 
   /** Ends every client of a user. @returns {number} how many */
   detachUser(issuer, userId, last) {
-    const handles = native.clientsOf(this._core, issuer, userId);
-    return handles.filter((handle) => this.detach(handle, 'server', last)).length;
+    return this.handlesOf(issuer, userId).filter((handle) => this.detach(handle, 'server', last)).length;
+  }
+
+  /** Numbers of the clients of a user. */
+  handlesOf(issuer, userId) {
+    return this._core === undefined ? [] : native.clientsOf(this._core, issuer, userId);
   }
 
   /** @returns {object | undefined} { handle, id, userId, channels, connectedAt, isSocket } */
   describe(idOrHandle) {
-    return native.client(this._core, idOrHandle);
+    return this._core === undefined ? undefined : native.client(this._core, idOrHandle);
   }
 
   /** The same for one that is not on its way out. */
@@ -261,7 +275,7 @@ class Hub {
 
   /** Numbers of all clients in the order of their arrival. */
   handles() {
-    return native.clients(this._core);
+    return this._core === undefined ? [] : native.clients(this._core);
   }
 
   /** The response object of a client: the real one, or one that writes through the core. */
@@ -281,7 +295,7 @@ class Hub {
   }
 
   get size() {
-    const [socket, stream] = native.counts(this._core);
+    const [socket, stream] = this._counts();
     return socket + stream;
   }
 
@@ -290,8 +304,12 @@ class Hub {
     return this.size - this._ending.size;
   }
 
+  _counts() {
+    return this._core === undefined ? [0, 0, 0, 0] : native.counts(this._core);
+  }
+
   stats() {
-    const [socket, stream, published, delivered] = native.counts(this._core);
+    const [socket, stream, published, delivered] = this._counts();
     return { clients: { socket, stream }, events: { published, delivered }, closed: { ...this._closed } };
   }
 
@@ -321,7 +339,8 @@ class Hub {
     this._isOver = true;
     clearTimeout(this._timer);
     clearTimeout(this._endTimer);
-    native.stop(this._core);
+    if (this._core === undefined) this._onStopped();
+    else native.stop(this._core);
   }
 
   _onStopped() {}

@@ -57,6 +57,25 @@ class LiveChannels {
     return client !== undefined && this._hub.unsubscribe(client.handle, keyOf(channel));
   }
 
+  /** Those of a user: nobody is asked, the app has decided. Each that has too many channels is reported. */
+  subscribeAll(handles, channel, onError) {
+    for (const handle of handles) {
+      const client = this._hub.describeStaying(handle);
+      if (client === undefined || client.channels.includes(channel)) continue;
+      try {
+        this._checkCount(client);
+        this._hub.subscribe(handle, keyOf(channel));
+      } catch (error) {
+        onError(error);
+      }
+    }
+  }
+
+  /** Those of a user. */
+  unsubscribeAll(handles, channel) {
+    for (const handle of handles) if (this._hub.describeStaying(handle) !== undefined) this._hub.unsubscribe(handle, keyOf(channel));
+  }
+
   async _check(client, channel) {
     this._checkCount(client);
     if (this._authorize === undefined) return;

@@ -92,6 +92,12 @@ const prefix = (value, name) => {
   return value;
 };
 
+const backplane = (value, name) => {
+  const missing = ['publish', 'tail', 'history', 'close'].find((method) => typeof value?.[method] !== 'function');
+  if (missing !== undefined) throw invalid(name, value, `a backplane: redisBackplane(), clusterBackplane() or one of your own (it has no method ${missing})`);
+  return value;
+};
+
 const MAX_MS = 2 ** 31 - 1; // the longest a Node timer can be set to
 const MAX_U32 = 2 ** 32 - 1;
 
@@ -116,6 +122,8 @@ const SERVER_OPTIONS = {
   peerTimeout: [30_000, integer(1000, MAX_MS, true)],
   maxConnectionAge: [Infinity, integer(1, Number.MAX_SAFE_INTEGER, true)],
   enforceTokenExpiry: [true, boolean],
+  readyTimeout: [5000, integer(1, MAX_MS)],
+  backplane: [undefined, backplane],
 };
 
 const HISTORY_OPTIONS = {
@@ -188,7 +196,7 @@ function serverOptions(given) {
 
 /** Of a server's options those that are a manager's too. */
 const SHARED_OPTIONS = ['transport', 'threads', 'retry', 'maxClients', 'maxClientsPerUser', 'maxChannels', 'maxEventBytes',
-  'maxQueuedBytes', 'peerTimeout', 'maxConnectionAge'];
+  'maxQueuedBytes', 'peerTimeout', 'maxConnectionAge', 'readyTimeout', 'backplane'];
 
 const MANAGER_OPTIONS = {
   heartbeatIntervalMs: SERVER_OPTIONS.heartbeatInterval,
@@ -239,6 +247,19 @@ const REDIS_OPTIONS = {
   idempotencyTtl: [600_000, integer(1000, MAX_MS)],
 };
 
+const CLUSTER_OPTIONS = { prefix: LOG_OPTIONS.prefix, ...REMOTE_OPTIONS };
+
+const PRIMARY_OPTIONS = { maxLogLength: LOG_OPTIONS.maxLogLength };
+
+const optionsBy = (table, where) => (given) => {
+  const options = objectOption(given, `The options of ${where}`);
+  checkKnown(options, Object.keys(table), where);
+  return applyTable(table, options, `${where}: `);
+};
+
+const clusterOptions = optionsBy(CLUSTER_OPTIONS, 'clusterBackplane');
+const primaryOptions = optionsBy(PRIMARY_OPTIONS, 'setupPrimary');
+
 /** What redisBackplane was given: `url` or `client`, which lib/backplane/redis-connection.js looks at. */
 function redisOptions(given) {
   const options = objectOption(given, 'The options of redisBackplane');
@@ -251,4 +272,6 @@ function redisOptions(given) {
   return { ...applyTable(REDIS_OPTIONS, options, 'redisBackplane: '), url, client };
 }
 
-module.exports = { checkKnown, objectOption, serverOptions, managerOptions, stopOptions, redisOptions };
+module.exports = {
+  checkKnown, objectOption, serverOptions, managerOptions, stopOptions, redisOptions, clusterOptions, primaryOptions,
+};

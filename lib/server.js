@@ -7,11 +7,12 @@ const { EventEmitter } = require('node:events');
 
 const { AuthStats } = require('./auth-stats');
 const { createJwksAuthenticator } = require('./authenticator');
+const { makeFeed } = require('./backplane/make-feed');
 const { ClientsView, clientView } = require('./clients');
 const { closing } = require('./closing');
 const { Endpoint } = require('./endpoint');
 const { createError, show } = require('./errors');
-const { SCOPE, checkChannel, checkUserId, checkEvent } = require('./event');
+const { SCOPE, checkChannel, checkUserId, checkEvent, checkIdempotencyKey } = require('./event');
 const { requireExpress } = require('./express');
 const { tell } = require('./hooks');
 const { Hub } = require('./hub');
@@ -58,12 +59,13 @@ function ignorable(promise) {
   return promise;
 }
 
-/** The third argument of publishToUser and disconnectUser. */
-function checkUserOptions(given, where) {
+/** The last argument of what names a user, and of what publishes. */
+function checkMore(given, known, where) {
   if (given === null || typeof given !== 'object' || Array.isArray(given)) {
     throw createError('ERR_SSE_INVALID_ARG', `The options of ${where} must be an object, not ${show(given)}.`);
   }
-  checkKnown(given, ['issuer'], where);
+  checkKnown(given, known, where);
+  if (given.idempotencyKey !== undefined) checkIdempotencyKey(given.idempotencyKey);
   return given;
 }
 
@@ -83,15 +85,21 @@ function shorten(router, handler) {
 }
 
 /** The Express router, made when first asked for: `handler` alone needs no Express. */
-function makeRouter(handler, hub) {
+function makeRouter(handler, hub, feed) {
   const express = requireExpress('server.router', ' Without Express use server.handler(req, res).');
   const router = express.Router();
   router.all('/', handler);
-  router.get('/health', (req, res) => {
+  const answer = (res, status, body) => {
+    res.statusCode = status;
     res.setHeader('Cache-Control', 'no-store');
     // Not res.json: an HTTP/2 pair that is given to the router has no Express in it.
     res.setHeader('Content-Type', 'application/json; charset=utf-8');
-    res.end(JSON.stringify({ status: 'healthy', clients: hub.size }));
+    res.end(JSON.stringify(body));
+  };
+  router.get('/health', (req, res) => answer(res, 200, { status: 'healthy', clients: hub.size }));
+  router.get('/ready', (req, res) => {
+    if (feed.isReady) answer(res, 200, { status: 'ready' });
+    else answer(res, 503, { status: 'unready' });
   });
   shorten(router, handler);
   return router;
@@ -108,7 +116,7 @@ function createSseServer(given) {
   const stats = new AuthStats();
   const authenticator = authenticatorOf(options, stats);
   const { issuers } = authenticator;
-  warnOfCluster('createSseServer');
+  if (options.backplane === undefined) warnOfCluster('createSseServer');
 
   const hub = new Hub(options, {
     onDisconnect(description, reason, response) {
@@ -116,10 +124,11 @@ function createSseServer(given) {
       const { onDisconnect } = options.hooks;
       if (onDisconnect !== undefined) tell(() => onDisconnect(clientView(description, response), reason), onError);
     },
-  });
+  }, options.backplane === undefined ? undefined : null);
   const channels = new LiveChannels(hub, options);
+  const feed = makeFeed(hub, options, { onOrder: obey, onError });
   const clients = new ClientsView(hub);
-  const endpoint = new Endpoint(hub, options, {
+  const endpoint = new Endpoint(hub, feed, options, {
     authenticate: authenticator.authenticate,
     issuers,
     stats,
@@ -131,30 +140,47 @@ function createSseServer(given) {
     endpoint.handle(req, res).catch(onError);
   };
   let router;
+  let stopped;
+
+  /** What is done on every node: it was checked where it was called. */
+  function obey({ op, owner, userId, reason, channel }) {
+    if (op === 'disconnect') hub.detachUser(owner, userId, Buffer.from(closing(reason, false)));
+    else if (op === 'subscribe') channels.subscribeAll(hub.handlesOf(owner, userId), channel, onError);
+    else if (op === 'unsubscribe') channels.unsubscribeAll(hub.handlesOf(owner, userId), channel);
+  }
 
   /** Publishes what was checked; the promise is the caller's to ignore. */
-  function send(event, key) {
+  function send(event, key, { idempotencyKey }) {
     if (hub.isStopped) {
       return ignorable(Promise.reject(createError('ERR_SSE_STOPPED', 'The server was stopped; nothing was published.', Error)));
     }
-    return Promise.resolve(hub.publish(event.type, event.json, key));
+    return ignorable(feed.publish(event, key, { idempotencyKey }));
+  }
+
+  /** Gives a user's connections a channel, or takes it, wherever they are. */
+  function changeUser(op, where, [userId, channel, more = {}]) {
+    checkUserId(userId);
+    checkChannel(channel, options.maxChannelNameLength);
+    const owner = issuers.named(checkMore(more, ['issuer'], where).issuer);
+    return ignorable(feed.order({ op, owner, userId, channel }).then(() => {}));
   }
 
   return {
     get router() {
-      router ??= makeRouter(handler, hub);
+      router ??= makeRouter(handler, hub, feed);
       return router;
     },
     handler,
     clients,
-    publish(channel, event) {
+    publish(channel, event, more = {}) {
       checkChannel(channel, options.maxChannelNameLength);
-      return send(checkEvent(event, options.maxEventBytes), [SCOPE.channel, '', channel]);
+      checkMore(more, ['idempotencyKey'], 'publish');
+      return send(checkEvent(event, options.maxEventBytes), [SCOPE.channel, '', channel], more);
     },
     publishToUser(userId, event, more = {}) {
       checkUserId(userId);
-      const owner = issuers.named(checkUserOptions(more, 'publishToUser').issuer);
-      return send(checkEvent(event, options.maxEventBytes), [SCOPE.user, owner, userId]);
+      const owner = issuers.named(checkMore(more, ['issuer', 'idempotencyKey'], 'publishToUser').issuer);
+      return send(checkEvent(event, options.maxEventBytes), [SCOPE.user, owner, userId], more);
     },
     publishToClient(clientId, event) {
       checkClientId(clientId);
@@ -181,17 +207,22 @@ function createSseServer(given) {
     },
     disconnectUser(userId, reason = 'server', more = {}) {
       checkUserId(userId);
-      const owner = issuers.named(checkUserOptions(more, 'disconnectUser').issuer);
+      const owner = issuers.named(checkMore(more, ['issuer'], 'disconnectUser').issuer);
       checkReason(reason);
+      feed.orderOthers({ op: 'disconnect', owner, userId, reason }).catch(onError);
       return hub.detachUser(owner, userId, Buffer.from(closing(reason, false)));
     },
+    subscribeUser: (...args) => changeUser('subscribe', 'subscribeUser', args),
+    unsubscribeUser: (...args) => changeUser('unsubscribe', 'unsubscribeUser', args),
     cursor: () => hub.newest,
-    stats: () => ({ ...hub.stats(), auth: stats.snapshot() }),
-    ready: () => authenticator.ready(),
+    stats: () => ({ ...feed.stats(), auth: stats.snapshot() }),
+    ready: () => Promise.all([authenticator.ready(), feed.ready()]).then(() => {}),
     stop(given) {
       const { drainMs } = stopOptions(given);
       authenticator.close();
-      return hub.stop(drainMs);
+      const stopping = hub.stop(drainMs);
+      stopped ??= stopping.then(() => feed.close());
+      return stopped;
     },
     on(name, listener) {
       emitter.on(name, listener);

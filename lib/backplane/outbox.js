@@ -133,8 +133,11 @@ class Outbox {
     const again = [];
     for (const entry of batch) {
       if (!this._entries.has(entry)) continue;
-      if (entry.record.idempotencyKey !== undefined) again.push(entry);
-      else this._settle(entry, entry.reject, unavailable(
+      if (entry.record.idempotencyKey !== undefined) {
+        again.push(entry);
+        continue;
+      }
+      this._settle(entry, entry.reject, unavailable(
         `The connection to the ${this._name} broke before it answered: the event may have been published. ` +
           'With an idempotencyKey it would have been sent again.',
         { maybePublished: true, cause },
