@@ -157,13 +157,12 @@ class Hub {
   /**
    * Turns a reserved slot into a client.
    * @param {number} handle
-   * @param {object} subscription { keys, hello: (id) => data of `connected`, cursor, end: { at ms since 1970, reason }
+   * @param {object} subscription { id of the client or none, keys, hello: (id) => data of `connected`, cursor, end: { at ms since 1970, reason }
    *   | undefined, retry }
    * @param {{ fd: number } | { res: object }} transport
    * @returns {string | null} the client's id; null when the fd could not be duplicated
    */
-  attach(handle, { keys, hello, cursor, end, retry = -1 }, { fd = -1, res }) {
-    const id = randomUUID();
+  attach(handle, { id = randomUUID(), keys, hello, cursor, end, retry = -1 }, { fd = -1, res }) {
     const endsAt = end?.at ?? 0;
     if (fd < 0) this._addStream(handle, res);
     const rc = native.attach(

@@ -7,13 +7,14 @@
 const { randomUUID } = require('node:crypto');
 const { EventEmitter } = require('node:events');
 
+const { makeFeed } = require('./backplane/make-feed');
 const { closing, RETRY_AFTER } = require('./closing');
-const { createError, httpError, show } = require('./errors');
+const { createError, httpError, isHttpError, show } = require('./errors');
 const { SCOPE, checkEvent, checkUserId } = require('./event');
-const { isTaken, wireOf, hasLeft, drained } = require('./handover');
+const { isTaken, wireOf, hasLeft, onceClosed, drained } = require('./handover');
 const { Hub, FORM } = require('./hub');
 const { managerOptions, stopOptions } = require('./options');
-const { setStreamHead } = require('./refusal');
+const { refuse, setStreamHead } = require('./refusal');
 const { errorReporter, warnOfCluster } = require('./reporter');
 const { queryOf, readCursor, CURSOR } = require('./request');
 const { openSubscription, drawMaxAge } = require('./subscription');
@@ -79,11 +80,10 @@ function checkResponse(res) {
   }
 }
 
-/** Routers let a HEAD come where a GET may. @returns {string} the id of a connection that has ended */
+/** Routers let a HEAD come where a GET may. */
 function answerHead(req, res) {
   setStreamHead(req, res);
   res.end();
-  return randomUUID();
 }
 
 /** A topic's key: of all, or of one tenant alone. */
@@ -120,6 +120,10 @@ function hasBody(req) {
 class SseManager {
   #options;
   #hub;
+  #feed;
+  /** Connections that wait for the backplane. @type {Set<string>} */
+  #pending = new Set();
+  #stopped;
   #emitter = new EventEmitter();
   #report;
 
@@ -127,14 +131,19 @@ class SseManager {
   constructor(given) {
     this.#options = managerOptions(given);
     this.#report = errorReporter(this.#emitter, 'Something failed');
-    warnOfCluster('SseManager');
-    this.#hub = new Hub(this.#options, { onDisconnect() {} });
+    const { backplane } = this.#options;
+    if (backplane === undefined) warnOfCluster('SseManager');
+    this.#hub = new Hub(this.#options, { onDisconnect() {} }, backplane === undefined ? undefined : null);
+    this.#feed = makeFeed(this.#hub, this.#options, {
+      onOrder: ({ userId, tenantId }) => this.#detachUser(userId, tenantId),
+      onError: this.#report,
+    });
     Object.defineProperty(this, 'heartbeatIntervalMs', { value: this.#options.heartbeatInterval, enumerable: true });
   }
 
   /** @returns {number} */
   get connectionCount() {
-    return this.#hub.staying;
+    return this.#hub.staying + this.#pending.size;
   }
 
   /**
@@ -150,20 +159,16 @@ class SseManager {
     const { req } = res;
     // The peer has left, or sent this behind a subscription, which never ends: nobody would read it.
     if (hasLeft(res, wireOf(req, res)) || isTaken(req, res)) return randomUUID();
-    const handle = this.#reserve();
-    let isOpen = false;
-    try {
-      if (req?.method === 'HEAD') return answerHead(req, res);
-      const id = this.#open(res, handle, given);
-      isOpen = true;
-      return id;
-    } finally {
-      if (!isOpen) this.#hub.release(handle);
-    }
+    const id = randomUUID();
+    const wait = this.#feed.whenReady();
+    if (wait === undefined) this.#openNow(res, id, given);
+    else this.#openLater(res, id, given, wait, false);
+    return id;
   }
 
   /** @param {string} connectionId of one that may have gone */
   removeConnection(connectionId) {
+    this.#pending.delete(connectionId);
     const connection = typeof connectionId === 'string' ? this.#hub.describe(connectionId) : undefined;
     if (connection !== undefined) this.#hub.detach(connection.handle, 'server');
   }
@@ -213,12 +218,24 @@ class SseManager {
   }
 
   stats() {
-    return this.#hub.stats();
+    return this.#feed.stats();
+  }
+
+  /** Resolves when the log of the backplane was read, and without one at once. */
+  ready() {
+    return this.#feed.ready();
+  }
+
+  /** Whether it is in touch with the backplane, and not stopping. */
+  get isReady() {
+    return this.#feed.isReady;
   }
 
   /** @param {{ drainMs?: number }} [given] */
   stop(given) {
-    return this.#hub.stop(stopOptions(given).drainMs);
+    const stopping = this.#hub.stop(stopOptions(given).drainMs);
+    this.#stopped ??= stopping.then(() => this.#feed.close());
+    return this.#stopped;
   }
 
   /** @internal */
@@ -235,8 +252,14 @@ class SseManager {
   disconnectUser(userId, where = {}) {
     checkUserId(userId);
     const { tenantId } = membersOf(where, ['tenantId'], 'The options of disconnectUser');
+    if (tenantId !== undefined) checkTenantId(tenantId);
+    this.#feed.orderOthers({ op: 'disconnect', userId, tenantId }).catch(this.#report);
+    return this.#detachUser(userId, tenantId);
+  }
+
+  #detachUser(userId, tenantId) {
     const last = Buffer.from(closing('server', false));
-    if (tenantId !== undefined) return this.#hub.detachUser(checkTenantId(tenantId), userId, last);
+    if (tenantId !== undefined) return this.#hub.detachUser(tenantId, userId, last);
     const isTheirs = (handle) => this.#hub.describe(handle)?.userId === userId;
     return this.#hub.handles().filter(isTheirs).filter((handle) => this.#hub.detach(handle, 'server', last)).length;
   }
@@ -263,17 +286,61 @@ class SseManager {
     return handle;
   }
 
-  #open(res, handle, { topics, meta }) {
+  /** Reserves a slot, and frees it where that does not end in a client. */
+  #openNow(res, id, given, isPrepared = false) {
+    const { req } = res;
+    const handle = this.#reserve();
+    let isOpen = false;
+    try {
+      if (req?.method === 'HEAD') {
+        answerHead(req, res);
+        return;
+      }
+      const keys = keysOf(given.topics, given.meta);
+      const cursor = cursorOf(req, this.#hub.newest);
+      const wait = isPrepared ? undefined : this.#feed.prepare(keys, cursor);
+      if (wait !== undefined) {
+        this.#openLater(res, id, given, wait, true);
+        return;
+      }
+      this.#open(res, handle, { ...given, id, keys, cursor });
+      isOpen = true;
+    } finally {
+      if (!isOpen) this.#hub.release(handle);
+    }
+  }
+
+  /** Opens a connection when the backplane has answered. What then goes wrong is answered too. */
+  #openLater(res, id, given, wait, isPrepared) {
+    const { req } = res;
+    const wire = wireOf(req, res);
+    this.#pending.add(id);
+    const forget = onceClosed(wire, () => this.#pending.delete(id));
+    wait.then(() => {
+      forget();
+      const wasRemoved = !this.#pending.delete(id);
+      if (hasLeft(res, wire)) return;
+      if (wasRemoved) answerHead(req, res);
+      else this.#openNow(res, id, given, isPrepared);
+    }).catch((error) => {
+      forget();
+      this.#pending.delete(id);
+      if (!isHttpError(error)) this.#report(error);
+      if (!hasLeft(res, wire)) refuse(res, isHttpError(error) ? error : httpError('ERR_SSE_HOOK_FAILED', { cause: error }));
+    });
+  }
+
+  #open(res, handle, { id, topics, meta, keys, cursor }) {
     const { req } = res;
     if (meta.userId !== undefined && !this.#hub.assign(handle, meta.tenantId ?? '', meta.userId)) {
       throw httpError('ERR_SSE_TOO_MANY_CONNECTIONS', { retryAfter: RETRY_AFTER });
     }
-    const { newest } = this.#hub;
     const endsAt = drawMaxAge(this.#options.maxConnectionAge);
     const subscription = {
-      keys: keysOf(topics, meta),
+      id,
+      keys,
       hello: (connectionId) => ({ connectionId, topics, ...meta }),
-      cursor: cursorOf(req, newest),
+      cursor,
       end: endsAt === Infinity ? undefined : { at: endsAt, reason: 'max_age' },
       retry: this.#options.retry,
     };
@@ -283,10 +350,9 @@ class SseManager {
     // A request that Node has not read to its end would be called aborted.
     const wait = req === undefined ? undefined : drained(req);
     req?.resume?.();
-    const { id, finish } = openSubscription(this.#hub, { req, res, handle, check() {} }, options, subscription);
+    const { finish } = openSubscription(this.#hub, { req, res, handle, check() {} }, options, subscription);
     if (wait === undefined) finish();
     else wait.then(finish);
-    return id;
   }
 
   /** @returns {object} the members of a StreamEvent that a caller gives */
@@ -311,7 +377,7 @@ class SseManager {
     }
     // An event of type `message` reaches onmessage under every setting, and is no other by name.
     const form = type === 'message' ? FORM.unnamed : FORM[this.#options.frames];
-    this.#hub.publish(type, json, keys, form);
+    this.#feed.publish({ type, json }, keys, { form }).catch(this.#report);
   }
 }
 
