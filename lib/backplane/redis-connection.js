@@ -123,7 +123,7 @@ const isReplyError = (error) => /^(ErrorReply|SimpleError|BlobError|ReplyError)$
  * What opens connections.
  * @param {{ url?: string | URL, client?: object }} given one of both
  * @param {string} key any of the log's keys, by which a cluster knows where to send
- * @returns {(onClosed: () => void) => Promise<RedisConnection>}
+ * @returns {(onClosed: () => void, signal: AbortSignal) => Promise<RedisConnection>} `signal` ends the attempt
  */
 function redisConnector({ url, client: given }, key) {
   let name = 'redis';
@@ -137,7 +137,7 @@ function redisConnector({ url, client: given }, key) {
     );
   }
   const kind = KINDS[name];
-  return async (onClosed) => {
+  return async (onClosed, signal) => {
     const client = kind.make(template);
     const connection = new RedisConnection(kind, client, key);
     const gone = () => {
@@ -148,12 +148,22 @@ function redisConnector({ url, client: given }, key) {
     client.on('error', gone);
     client.on('end', gone);
     client.on('close', gone);
+    let giveUp;
+    const end = new Promise((resolve, reject) => {
+      giveUp = () => reject(new Error('Redis could not be connected to in time.'));
+    });
+    const timer = setTimeout(giveUp, CONNECT_TIMEOUT);
+    signal.addEventListener('abort', giveUp, { once: true });
     try {
-      await client.connect();
+      await Promise.race([client.connect(), end]);
     } catch (error) {
       connection.close();
       throw error;
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', giveUp);
     }
+    if (signal.aborted) connection.close();
     if (!connection.isOpen) throw new Error('The connection was closed while it was opened.');
     return connection;
   };

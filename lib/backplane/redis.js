@@ -47,7 +47,7 @@ class RedisBackplane {
     this._opening = undefined;
     this._retry = undefined;
     this._backoff = 0;
-    this._isClosed = false;
+    this._aborter = new AbortController();
     this._follower = undefined;
     this._historySize = 0;
     this._outbox = new Outbox(
@@ -107,7 +107,7 @@ class RedisBackplane {
     const isDone = this._outbox.close();
     await this._follower?.close();
     await isDone;
-    this._isClosed = true;
+    this._aborter.abort();
     clearTimeout(this._retry);
     this._writer?.close();
     await this._opening;
@@ -128,12 +128,8 @@ class RedisBackplane {
   // ---- what is written
 
   _openWriter() {
-    this._opening = this._connect(() => this._writerClosed()).then((connection) => {
+    this._opening = this._connect(() => this._writerClosed(), this._aborter.signal).then((connection) => {
       this._writer = connection;
-      if (this._isClosed) {
-        connection.close();
-        return;
-      }
       this._backoff = 0;
       this._outbox.isUp = true;
     }).catch(() => this._writerClosed());
@@ -142,7 +138,7 @@ class RedisBackplane {
   _writerClosed() {
     this._writer = undefined;
     this._outbox.isUp = false;
-    if (this._isClosed || this._retry !== undefined) return;
+    if (this._aborter.signal.aborted || this._retry !== undefined) return;
     this._backoff = Math.min(Math.max(this._backoff * 2, MIN_BACKOFF), MAX_BACKOFF);
     this._retry = setTimeout(() => {
       this._retry = undefined;
@@ -203,12 +199,7 @@ class RedisLog {
   async open(known) {
     this._aborter = new AbortController();
     const { signal } = this._aborter;
-    const connection = await this._backplane._connect(() => {});
-    this._connection = connection;
-    if (signal.aborted) {
-      connection.close();
-      throw new Error('closed');
-    }
+    this._connection = await this._backplane._connect(() => {}, signal);
     return this._join(known);
   }
 
