@@ -52,6 +52,7 @@ soak: setup-test valgrind ## hours, not minutes: Valgrind, storms of faults, odd
 	@node tools/build.js --werror
 	@node test/soak/tokens.js
 	@node test/soak/chaos.js
+	@node test/soak/backplane.js
 
 bench: setup ## the benchmarks (QUICK=1: a short run)
 	@node tools/build.js

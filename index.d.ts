@@ -221,6 +221,115 @@ export interface StopOptions {
   drainMs?: number;
 }
 
+// ---- backplanes -----------------------------------------------------------------------------
+
+/** What is appended to the log of a {@link Backplane}. */
+export interface BackplaneMessage {
+  /** Names of the histories that the record belongs to; each at most once, maybe none. */
+  readonly keys: readonly string[];
+  /** Opaque text. */
+  readonly payload: string;
+  /** One that is known already: nothing is appended, and the first id is answered. */
+  readonly idempotencyKey?: string;
+}
+
+/** A record of the log. */
+export interface BackplaneRecord {
+  readonly id: number;
+  readonly payload: string;
+}
+
+/** What a {@link Backplane} tells the server that reads it. None of its methods throws. */
+export interface BackplaneListener {
+  /** Once, before anything else: records up to the id `birth` are not told. */
+  start(birth: number): void;
+  /** Records in ascending order, each once and none left out. */
+  records(records: readonly BackplaneRecord[]): void;
+  /** Records up to the id `floor` may have been left out. */
+  gap(floor: number): void;
+  /** What the log had at the start was told; later, that the tail is at its end or goes on. */
+  alive(): void;
+  /** The log cannot be read at the moment. It is tried again. */
+  error(error: unknown): void;
+}
+
+/** What a server needs of its {@link Backplane}. */
+export interface BackplaneSettings {
+  /** Records that a history has to keep. */
+  readonly historySize: number;
+  /** Milliseconds after which `alive` is expected again. */
+  readonly probeInterval: number;
+}
+
+/** One ordered log that several servers share, with a history for each key. docs/backplane.md says what is asked of one. */
+export interface Backplane {
+  /** Appends. @returns the record's id, higher than all before. Rejects in bounded time. */
+  publish(message: BackplaneMessage): Promise<number>;
+  /** Called once: reads the log from now on, and goes on by itself after failures. */
+  tail(listener: BackplaneListener, settings: BackplaneSettings): void;
+  /** @returns the newest records of a key, ascending, and an id above which none is missing */
+  history(key: string): Promise<{ records: readonly BackplaneRecord[]; floor: number }>;
+  /** @returns a promise that resolves when what was published is settled and nothing is open any more */
+  close(): Promise<void>;
+}
+
+/** Options of {@link redisBackplane} but for where Redis is. */
+export interface RedisBackplaneSettings {
+  /** Of all keys, without braces and white space. Servers with the same one are one system. @defaultValue 'sse' */
+  prefix?: string;
+  /** Records that the log holds, about, 1 to 10,000,000. @defaultValue 10_000 */
+  maxLogLength?: number;
+  /** Milliseconds that a history outlives its last event, at least 1000. The same on all nodes. @defaultValue 86_400_000 */
+  historyTtl?: number;
+  /** Milliseconds that an `idempotencyKey` is remembered, at least 1000. @defaultValue 600_000 */
+  idempotencyTtl?: number;
+  /** Milliseconds after which a publish rejects with `ERR_SSE_BACKPLANE_UNAVAILABLE`. @defaultValue 5000 */
+  publishTimeout?: number;
+  /** Bytes that may wait for an id. More is `ERR_SSE_BACKPLANE_FULL`. @defaultValue 16_777_216 */
+  maxQueuedBytes?: number;
+}
+
+/** Where Redis is: an address, or a client whose address and credentials are copied. */
+export type RedisBackplaneOptions = RedisBackplaneSettings &
+  (
+    | {
+        /** `redis://` or `rediss://`. Needs the package `redis`, version 6. */
+        url: string | URL;
+        client?: undefined;
+      }
+    | {
+        /** Of npm `redis` 6 (a client or a cluster) or of `ioredis` (likewise). It stays yours to close. */
+        client: { duplicate(...args: any[]): any; connect(...args: any[]): any; on(event: any, listener: any): any };
+        url?: undefined;
+      }
+  );
+
+/**
+ * Processes and machines that share a Redis 7 or newer, or a Valkey. For one server; `stop()` of that closes it.
+ * @throws TypeError `ERR_SSE_UNKNOWN_OPTION`, `ERR_SSE_MISSING_OPTION`, `ERR_SSE_INVALID_OPTION`; an Error
+ *   `ERR_SSE_UNSUPPORTED_RUNTIME` for a `url` without the package `redis`
+ */
+export function redisBackplane(options: RedisBackplaneOptions): Backplane;
+
+/** Options of {@link clusterBackplane}. */
+export type ClusterBackplaneOptions = Pick<RedisBackplaneSettings, 'prefix' | 'publishTimeout' | 'maxQueuedBytes'>;
+
+/** Workers of one `node:cluster`, whose primary keeps the log in memory. */
+export const clusterBackplane: {
+  /**
+   * In a worker. For one server; `stop()` of that closes it.
+   * @throws TypeError `ERR_SSE_UNKNOWN_OPTION`, `ERR_SSE_INVALID_OPTION`
+   */
+  (options?: ClusterBackplaneOptions): Backplane;
+  /**
+   * In the primary, before it forks.
+   * @throws TypeError `ERR_SSE_UNKNOWN_OPTION`, `ERR_SSE_INVALID_OPTION`, `ERR_SSE_INVALID_ARG`
+   */
+  setupPrimary(options?: Pick<RedisBackplaneSettings, 'maxLogLength'>): void;
+};
+
+// ---- options of a server ------------------------------------------------------------------
+
 /** What {@link SseServerOptions} and {@link SseOpenServerOptions} have in common. */
 export interface SseServerSettings {
   /**
@@ -289,6 +398,14 @@ export interface SseServerSettings {
    * @defaultValue true
    */
   enforceTokenExpiry?: boolean;
+  /**
+   * Milliseconds that a request waits for the backplane, after which it is 503 `ERR_SSE_NOT_READY` (or is let in with
+   * `recovered: false` where the node lags); and after which without a sign of the log `GET /ready` is 503.
+   * @defaultValue 5000
+   */
+  readyTimeout?: number;
+  /** What ties this server to others: {@link redisBackplane}, {@link clusterBackplane}. @defaultValue undefined */
+  backplane?: Backplane;
 }
 
 /** Options of {@link createSseServer}. An unknown name throws `ERR_SSE_UNKNOWN_OPTION`. */
@@ -370,13 +487,21 @@ export interface UserOptions {
   issuer?: string;
 }
 
+export interface PublishOptions {
+  /**
+   * 1 to 255 bytes. Published again with the same one, the first id is answered and nothing is delivered twice: for 10
+   * minutes, among all that share a backplane, whatever the channel.
+   */
+  idempotencyKey?: string;
+}
+
 /** A request handler that Express's `app.use` takes. */
 export type SseRouter = (req: IncomingMessage, res: ServerResponse, next: (error?: any) => void) => void;
 
 export interface SseServer<Events extends EventMap<Events> = AnyEvents> {
   /**
    * An Express 5 Router: `GET /` subscribes, `GET /health` answers
-   * `{"status":"healthy","clients":N}` without authentication.
+   * `{"status":"healthy","clients":N}` without authentication, `GET /ready` 200 or 503.
    * @throws `ERR_SSE_UNSUPPORTED_RUNTIME` when Express is not installed
    */
   readonly router: SseRouter;
@@ -386,11 +511,13 @@ export interface SseServer<Events extends EventMap<Events> = AnyEvents> {
   readonly clients: ReadonlyMap<string, SseClient>;
   /**
    * Sends an event to every subscriber of a channel and keeps it for replay.
-   * @returns the event's id. It rejects with `ERR_SSE_STOPPED` after `stop()`; ignored, it is no unhandled rejection
+   * @returns the event's id. It rejects with `ERR_SSE_STOPPED` after `stop()`, with a backplane also with
+   *   `ERR_SSE_BACKPLANE_UNAVAILABLE` ({@link BackplaneError}), `ERR_SSE_BACKPLANE_FULL` and `ERR_SSE_BACKPLANE_REFUSED`;
+   *   ignored, it is no unhandled rejection
    * @throws TypeError at once: `ERR_SSE_INVALID_ARG`, `ERR_SSE_INVALID_CHANNEL`, `ERR_SSE_INVALID_EVENT_TYPE`,
    *   `ERR_SSE_RESERVED_EVENT_TYPE`, `ERR_SSE_INVALID_DATA`, `ERR_SSE_EVENT_TOO_LARGE`
    */
-  publish(channel: string, event: EventOf<Events>): Promise<number>;
+  publish(channel: string, event: EventOf<Events>, options?: PublishOptions): Promise<number>;
   /**
    * Sends an event to every connection of a user and keeps it for replay.
    * @param userId `sub` of the user
@@ -398,7 +525,7 @@ export interface SseServer<Events extends EventMap<Events> = AnyEvents> {
    * @throws TypeError at once: like `publish`, with `ERR_SSE_INVALID_USER` for the id, and for the issuer
    *   `ERR_SSE_MISSING_OPTION`, `ERR_SSE_INVALID_ARG`
    */
-  publishToUser(userId: string, event: EventOf<Events>, options?: UserOptions): Promise<number>;
+  publishToUser(userId: string, event: EventOf<Events>, options?: UserOptions & PublishOptions): Promise<number>;
   /**
    * Sends an event to one connection. It has no id and is in no history: whoever reconnects does not get it again.
    * @returns false when there is no such client
@@ -428,19 +555,29 @@ export interface SseServer<Events extends EventMap<Events> = AnyEvents> {
    */
   disconnect(clientId: string, reason?: string): boolean;
   /**
-   * Ends every connection of a user with `closing` `{ reason, reconnect: false }`, once what is queued is written.
-   * The reason that `onDisconnect` gets is `server`.
+   * Ends every connection of a user with `closing` `{ reason, reconnect: false }`, once what is queued is written; with a
+   * backplane those on other processes too, of which `on('error')` hears when they could not be told. The reason that `onDisconnect` gets is `server`.
    * @param reason for the client, `server` by default
-   * @returns how many there were
+   * @returns how many there were in this process
    * @throws TypeError `ERR_SSE_INVALID_USER`, `ERR_SSE_INVALID_ARG`, `ERR_SSE_MISSING_OPTION`
    */
   disconnectUser(userId: string, reason?: string, options?: UserOptions): number;
-  /** The highest event id so far. A page rendered now passes it on as `?lastEventId=`. */
+  /**
+   * Subscribes every connection that a user has, on all processes that share the backplane, to one more channel: in the
+   * order of what is published, for as long as each connection lasts. `authorizeChannel` is not asked. A connection that
+   * has `maxChannelsPerClient` is left as it is, and reported to `on('error')` of its process.
+   * @returns a promise that resolves when that is settled; it rejects like that of `publish`
+   * @throws TypeError at once: `ERR_SSE_INVALID_USER`, `ERR_SSE_INVALID_CHANNEL`, `ERR_SSE_INVALID_ARG`, `ERR_SSE_MISSING_OPTION`
+   */
+  subscribeUser(userId: string, channel: string, options?: UserOptions): Promise<void>;
+  /** Takes a channel from every connection of a user, in the same way. */
+  unsubscribeUser(userId: string, channel: string, options?: UserOptions): Promise<void>;
+  /** The highest event id so far; 0 before a backplane was read. A page rendered now passes it on as `?lastEventId=`. */
   cursor(): number;
   stats(): SseStats;
   /**
-   * Resolves when tokens can be verified (at once with an own authenticator);
-   * rejects with `ERR_SSE_KEYS_UNAVAILABLE`.
+   * Resolves when tokens can be verified (at once with an own authenticator) and the backplane was read; rejects with
+   * `ERR_SSE_KEYS_UNAVAILABLE`, or after `readyTimeout` with `ERR_SSE_BACKPLANE_UNAVAILABLE`.
    */
   ready(): Promise<void>;
   /**
@@ -450,7 +587,7 @@ export interface SseServer<Events extends EventMap<Events> = AnyEvents> {
    * @throws TypeError `ERR_SSE_INVALID_OPTION`, `ERR_SSE_UNKNOWN_OPTION`
    */
   stop(options?: StopOptions): Promise<void>;
-  /** Errors of hooks. Without a listener the first one is a process warning. */
+  /** Errors of hooks, and of the backplane where no promise tells them. Without a listener the first one is a process warning. */
   on(name: 'error', listener: (error: unknown) => void): this;
   off(name: 'error', listener: (error: unknown) => void): this;
 }
@@ -539,6 +676,8 @@ export interface SseManagerOptions
     | 'maxQueuedBytes'
     | 'peerTimeout'
     | 'maxConnectionAge'
+    | 'readyTimeout'
+    | 'backplane'
   > {
   /** Milliseconds a connection is idle before it gets a comment line; 0: never. @defaultValue 30_000 */
   heartbeatIntervalMs?: number;
@@ -578,6 +717,7 @@ export class SseManager {
    * Answers with a stream. `connected` comes first, with `connectionId`, `topics`, `recovered` and `lastEventId`; then
    * what the connection missed since the `Last-Event-ID` of `res.req`.
    * From then on `res` is not the app's: what is written to it may be lost, `removeConnection` ends it.
+   * With a backplane it may be answered later: what goes wrong then is answered, not thrown.
    * A HEAD gets the head alone. Where the peer has left already, nothing is written and nobody is connected.
    * @param topics may be empty; see {@link topics}
    * @returns the connection's id; it may have ended
@@ -603,11 +743,16 @@ export class SseManager {
   /**
    * Ends every connection of a user with `closing` `{"reason":"server","reconnect":false}`; with a `tenantId` those in
    * that tenant alone.
-   * @returns how many there were
+   * With a backplane those of other processes too.
+   * @returns how many there were in this process
    * @throws TypeError `ERR_SSE_INVALID_ARG`, `ERR_SSE_INVALID_USER`, `ERR_SSE_INVALID_TOPIC`
    */
   disconnectUser(userId: string, where?: { tenantId?: string | null }): number;
   stats(): Omit<SseStats, 'auth'>;
+  /** Resolves when the backplane was read, without one at once; rejects like `ready` of a server. */
+  ready(): Promise<void>;
+  /** What `GET /ready` of a server tells. */
+  readonly isReady: boolean;
   /** Like `stop` of a server. */
   stop(options?: StopOptions): Promise<void>;
   /** What no call could throw: a broadcast after `stop()`, an event of a bus that cannot be sent. */
@@ -736,6 +881,9 @@ export type SseErrorCode =
   | 'ERR_SSE_EVENT_TOO_LARGE'
   | 'ERR_SSE_STOPPED'
   | 'ERR_SSE_TOO_MANY_CHANNELS'
+  | 'ERR_SSE_BACKPLANE_UNAVAILABLE'
+  | 'ERR_SSE_BACKPLANE_FULL'
+  | 'ERR_SSE_BACKPLANE_REFUSED'
   | 'ERR_SSE_UNSUPPORTED_RUNTIME'
   | 'ERR_SSE_INTERNAL';
 
@@ -743,6 +891,7 @@ export type SseErrorCode =
 export type SseHttpErrorCode =
   | 'ERR_SSE_FULL'
   | 'ERR_SSE_STOPPING'
+  | 'ERR_SSE_NOT_READY'
   | 'ERR_SSE_UNAUTHORIZED'
   | 'ERR_SSE_BAD_REQUEST'
   | 'ERR_SSE_FORBIDDEN'
@@ -765,6 +914,13 @@ export type SseWarningCode =
 /** What is thrown at the caller: a `TypeError`, or an `Error` where docs/errors.md says so. */
 export interface SseError extends Error {
   readonly code: SseErrorCode;
+}
+
+/** `ERR_SSE_BACKPLANE_UNAVAILABLE`. */
+export interface BackplaneError extends SseError {
+  readonly code: 'ERR_SSE_BACKPLANE_UNAVAILABLE';
+  /** Of a publish: whether the event may be there all the same. */
+  readonly maybePublished: boolean;
 }
 
 /** What ends a subscribe request with an HTTP status. */

@@ -112,7 +112,7 @@ function makeRouter(handler, hub, feed) {
 function createSseServer(given) {
   const options = serverOptions(given);
   const emitter = new EventEmitter();
-  const onError = errorReporter(emitter, 'A hook failed');
+  const onError = errorReporter(emitter, options.backplane === undefined ? 'A hook failed' : 'Something failed');
   const stats = new AuthStats();
   const authenticator = authenticatorOf(options, stats);
   const { issuers } = authenticator;

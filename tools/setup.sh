@@ -29,6 +29,7 @@ has:curl        curl          curl          curl          -
 has_chromium    chromium      chromium      chromium      -
 has_nginx       nginx         nginx         nginx         nginx
 has_iproute2    iproute2      iproute2      iproute       -
+has_redis       redis-server  redis         redis         redis
 has_faketime    libfaketime   libfaketime   libfaketime   -
 '
 SOAK_NEEDS="$C_TEST_NEEDS"'
@@ -37,6 +38,7 @@ has:valgrind    valgrind      valgrind      valgrind      -
 
 has_cc() { command -v cc >/dev/null || command -v gcc >/dev/null; }
 has_nginx() { command -v nginx >/dev/null || [ -x /usr/sbin/nginx ]; } # sbin is not on everyone's PATH
+has_redis() { command -v redis-server >/dev/null || command -v valkey-server >/dev/null; }
 has_iproute2() { [ "$(uname)" != Linux ] || command -v ss >/dev/null; } # an `ip` alone may be busybox's
 # Preloaded, so of use on Linux alone.
 has_faketime() { [ "$(uname)" != Linux ] || node -e 'process.exit(require("./test/js/chaos/clock.js").findFaketime() ? 0 : 1)'; }

@@ -17,6 +17,10 @@ const MARK = 'native-sse';
 /** Time that an answer may take beyond what was asked for. */
 const GRACE = 2000;
 
+/** Of one answer at the start, and of all of them. */
+const PAGE = 128;
+const START_RECORDS = 10_000;
+
 const HINT = 'Is clusterBackplane.setupPrimary() called in the primary? Under pm2, whose primary is its own, use redisBackplane.';
 
 // ---- the primary
@@ -39,7 +43,7 @@ class Primary {
     const log = this._log(prefix);
     if (op === 'join') return log.last;
     if (op === 'append') return args[0].map((record) => log.append(record, args[1]));
-    if (op === 'newest') return log.newest(args[0]);
+    if (op === 'before') return log.before(args[0]);
     if (op === 'after') return this._after(log, ...args);
     return log.history(args[0]);
   }
@@ -161,11 +165,20 @@ class ClusterBackplane {
         aborter = new AbortController();
         return request(0, 'join');
       },
-      newest: (count) => request(0, 'newest', count),
+      async newest(count) {
+        const entries = [];
+        let position = await request(0, 'before', count);
+        for (let page = []; entries.length === 0 || page.length === PAGE; position = page.at(-1).id) {
+          page = await request(0, 'after', position, PAGE, 0);
+          entries.push(...page);
+          if (page.length === 0) break;
+        }
+        return entries;
+      },
       after: (position, count) => request(probeInterval, 'after', position, count, probeInterval),
       close: () => aborter.abort(),
     };
-    this._follower = new Follower(source, listener, Infinity);
+    this._follower = new Follower(source, listener, START_RECORDS);
     this._outbox.isUp = true;
   }
 

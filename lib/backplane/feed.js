@@ -144,6 +144,7 @@ class Feed {
   }
 
   _take(records) {
+    if (records.length === 0) return;
     let events = [];
     for (const record of records) {
       let found;

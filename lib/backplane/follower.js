@@ -7,6 +7,7 @@ const { setTimeout: sleep } = require('node:timers/promises');
 
 const MIN_BACKOFF = 50;
 const MAX_BACKOFF = 2000;
+const FIRST_RECORDS = 64;
 const MAX_RECORDS = 512;
 /** Of one answer; the next is asked for fewer records when it was more. */
 const MAX_BYTES = 4 * 1024 * 1024;
@@ -37,7 +38,7 @@ class Follower {
     this._hasStarted = false;
     this._wasOpen = false;
     this._isClosed = false;
-    this._count = MAX_RECORDS;
+    this._count = FIRST_RECORDS;
     this._aborter = new AbortController();
     this._done = this._run();
   }

@@ -65,9 +65,9 @@ class MemoryLog {
     this._floor = Math.max(this._floor, floor, records.at(-1)?.id ?? 0);
   }
 
-  /** @returns {{ id: number, before: number, payload: string }[]} the last `count`, ascending */
-  newest(count) {
-    return this._entries.slice(Math.max(this._head, this._entries.length - count));
+  /** @returns {number} the id that came before the last `count` */
+  before(count) {
+    return this._entries[Math.max(this._head, this._entries.length - count)]?.before ?? this._last;
   }
 
   /** @returns {{ id: number, before: number, payload: string }[]} the first `count` after `position` */

@@ -90,10 +90,11 @@ function kindOf(client) {
 
 /** A connection that is open until it fails or is closed, and never again. */
 class RedisConnection {
-  constructor(kind, client, key) {
+  constructor(kind, client, key, onClosed) {
     this._kind = kind;
     this._client = client;
     this._key = key;
+    this._onClosed = onClosed;
     this.isOpen = true;
   }
 
@@ -113,6 +114,7 @@ class RedisConnection {
     } catch {
       // It was closed already.
     }
+    this._onClosed();
   }
 }
 
@@ -139,11 +141,8 @@ function redisConnector({ url, client: given }, key) {
   const kind = KINDS[name];
   return async (onClosed, signal) => {
     const client = kind.make(template);
-    const connection = new RedisConnection(kind, client, key);
-    const gone = () => {
-      connection.close();
-      onClosed();
-    };
+    const connection = new RedisConnection(kind, client, key, onClosed);
+    const gone = () => connection.close();
     // Every failure ends the connection; whoever waits for a reply hears of it there.
     client.on('error', gone);
     client.on('end', gone);

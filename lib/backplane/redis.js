@@ -14,7 +14,10 @@ const scripts = require('./redis-scripts');
 const GRACE = 2000;
 /** How often it is asked whether the log is still the one that it was. */
 const JOIN_INTERVAL = 10_000;
-const PAGE = 512;
+/** Of one question at the start, and of all answers to it: what is older than that a node reads from histories. */
+const PAGE = 128;
+const START_RECORDS = 10_000;
+const START_BYTES = 64 * 1024 * 1024;
 const MIN_BACKOFF = 50;
 const MAX_BACKOFF = 2000;
 
@@ -63,7 +66,7 @@ class RedisBackplane {
     this._historySize = historySize;
     this._listener = listener;
     const source = new RedisLog(this, probeInterval);
-    this._follower = new Follower(source, listener, Math.min(this._options.maxLogLength, 10_000));
+    this._follower = new Follower(source, listener, Math.min(this._options.maxLogLength, START_RECORDS));
     this._openWriter();
   }
 
@@ -213,11 +216,13 @@ class RedisLog {
   async newest(count) {
     const entries = [];
     let end = '+';
-    while (entries.length < count) {
+    let bytes = 0;
+    while (entries.length < count && bytes < START_BYTES) {
       const args = ['XREVRANGE', this._backplane._keys.log, end, '-', 'COUNT', String(Math.min(PAGE, count - entries.length))];
       const page = await this._ask((connection) => connection.send(args));
       if (page.length === 0) break;
       entries.push(...entriesOf(page));
+      for (const [, [, , , payload]] of page) bytes += payload.length;
       end = `(${page.at(-1)[0]}`;
     }
     return entries.reverse();

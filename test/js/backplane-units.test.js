@@ -530,8 +530,8 @@ describe('MemoryLog', () => {
     const floor = log.last;
     const ids = Array.from({ length: 10 }, (_, i) => log.append(record(`${i}`), 4));
     assert.ok(ids.every((id, i) => id > (ids[i - 1] ?? floor)));
-    assert.deepEqual(log.newest(2).map(({ id, before }) => [id, before]), [[ids[8], ids[7]], [ids[9], ids[8]]]);
-    assert.deepEqual(log.newest(Infinity).map(({ id }) => id), ids.slice(7));
+    assert.deepEqual(log.after(ids[7], 5).map(({ id, before }) => [id, before]), [[ids[8], ids[7]], [ids[9], ids[8]]]);
+    assert.deepEqual([log.before(2), log.before(3), log.before(1000), log.before(0)], [ids[7], ids[6], ids[6], ids[9]]);
     assert.deepEqual(log.after(ids[0], 2).map(({ id }) => id), ids.slice(7, 9));
     assert.deepEqual(log.after(ids[9], 2), []);
     assert.deepEqual(log.history('a'), { records: ids.slice(6).map((id, i) => ({ id, payload: `${i + 6}` })), floor: ids[5] });
@@ -542,7 +542,7 @@ describe('MemoryLog', () => {
     const log = new MemoryLog({ maxLogLength: 3 });
     const id = log.append(record('1', ['a'], 'k'), 4);
     assert.equal(log.append(record('1', ['a'], 'k'), 4), id);
-    assert.equal(log.newest(10).length, 1);
+    assert.equal(log.after(0, 10).length, 1);
   });
 });
 

@@ -9,6 +9,7 @@ const { once } = require('node:events');
 const http = require('node:http');
 const findChromium = require('../../tools/find-chromium');
 const { createSseServer } = require('../..');
+const { endRedis, findRedis, startRedis } = require('./backplane/redis-server');
 const { RUN, documents, fences, Workspace } = require('./helpers/snippets');
 
 const ISSUER = 'https://id.example.com/';
@@ -140,6 +141,27 @@ describe('snippets', () => {
       stream.close();
       const { code, signal, stderr } = await ended;
       assert.deepEqual({ code, signal }, { code: 0, signal: null }, stderr);
+    },
+
+    async redis(block) {
+      if (findRedis() === null) return this.skip();
+      const redis = await startRedis();
+      cleanUp.push(endRedis);
+      const file = workspace.write(block);
+      const programs = [0, 1].map(() => workspace.start(file, { PORT: '0', REDIS_URL: redis.url }));
+      const [one, two] = [await programs[0].origin(), await programs[1].origin()];
+      const stream = await open(`${two}/sse?channel=orders`, bearer('alice'), ['order']);
+      assert.equal((await stream.next()).type, 'connected');
+      const order = () => json(`${one}/orders`, { ...post({ total: 3 }), headers: { 'Content-Type': 'application/json', 'Idempotency-Key': 'k' } });
+      const { status, body } = await order();
+      assert.equal(status, 201);
+      assert.deepEqual((await order()).body, body);
+      assert.deepEqual(await stream.next(), { type: 'order', data: { total: 3 }, lastEventId: String(body.id) });
+      stream.close();
+      for (const program of programs) {
+        const { code, stderr } = await program.ends('SIGTERM');
+        assert.deepEqual([code, stderr], [0, '']);
+      }
     },
 
     async browser(block) {

@@ -2,8 +2,15 @@
 
 import { createServer } from 'node:http';
 import { createSecureServer } from 'node:http2';
+import Redis from 'ioredis';
+import { createClient, createCluster } from 'redis';
 import {
+  clusterBackplane,
   createSseServer,
+  redisBackplane,
+  SseManager,
+  type Backplane,
+  type BackplaneError,
   type CloseReason,
   type EventOf,
   type JwtClaims,
@@ -215,4 +222,44 @@ void cached;
   const left: boolean = live.unsubscribe('id', 'news');
   const ended: boolean = live.disconnect('id', 'banned') && live.disconnect('id');
   void [there, subscribed, left, ended];
+}
+
+// ---- backplanes ----
+
+{
+  const own: Backplane = {
+    publish: async ({ keys, payload, idempotencyKey }) => keys.length + payload.length + (idempotencyKey?.length ?? 0),
+    tail(listener, { historySize, probeInterval }) {
+      listener.start(historySize + probeInterval);
+      listener.records([{ id: 1, payload: '' }]);
+      listener.gap(2);
+      listener.alive();
+      listener.error(new Error());
+    },
+    history: async () => ({ records: [], floor: 0 }),
+    close: async () => {},
+  };
+  createSseServer({ backplane: own, readyTimeout: 1000 });
+  createSseServer({ backplane: redisBackplane({ url: 'redis://localhost', prefix: 'x', maxLogLength: 10, historyTtl: 1000 }) });
+  createSseServer({ backplane: redisBackplane({ client: createClient(), publishTimeout: 1, maxQueuedBytes: 1, idempotencyTtl: 1000 }) });
+  createSseServer({ backplane: redisBackplane({ client: createCluster({ rootNodes: [] }) }) });
+  createSseServer({ backplane: redisBackplane({ client: new Redis() }) });
+  new SseManager({ backplane: clusterBackplane({ prefix: 'x' }), readyTimeout: 1 }).ready();
+  clusterBackplane.setupPrimary({ maxLogLength: 10 });
+  // @ts-expect-error - one of both
+  redisBackplane({});
+  // @ts-expect-error - no such option
+  redisBackplane({ url: 'redis://localhost', maxLogLenght: 1 });
+  // @ts-expect-error - no backplane
+  createSseServer({ backplane: 'redis://localhost' });
+
+  const tied = createSseServer();
+  const id: Promise<number> = tied.publish('news', { type: 'update', data: 1 }, { idempotencyKey: 'k' });
+  tied.publishToUser('alice', { type: 'update', data: 1 }, { issuer: 'https://a.example', idempotencyKey: 'k' });
+  // @ts-expect-error - a channel has no issuer
+  tied.publish('news', { type: 'update', data: 1 }, { issuer: 'https://a.example' });
+  const given: Promise<void> = tied.subscribeUser('alice', 'news', { issuer: 'https://a.example' });
+  const taken: Promise<void> = tied.unsubscribeUser('alice', 'news');
+  id.catch((error: BackplaneError) => same<typeof error.maybePublished, boolean>());
+  void [given, taken];
 }
