@@ -101,12 +101,14 @@ class Endpoint {
     // A request of a unit test may be no stream.
     req.resume?.();
     if (this._hub.isStopping) throw httpError('ERR_SSE_STOPPING', { retryAfter: RETRY_AFTER });
-    await this._wait(res, request, this._feed.whenReady());
+    const ready = this._feed.whenReady();
+    if (ready !== undefined) await this._wait(res, request, ready);
     request.handle = this._hub.reserve();
     if (request.handle === 0) throw httpError('ERR_SSE_FULL', { retryAfter: RETRY_AFTER });
     // What is published from here on reaches the client, by replay if need be.
     const cursor = readCursor(req, query, this._hub.newest);
-    await this._wait(res, request, pace.enter());
+    const turn = pace.enter();
+    if (turn !== undefined) await this._wait(res, request, turn);
     const { user, owner, channels } = await this._authorize(req, res, query, request);
     if (!this._hub.assign(request.handle, owner, user.sub)) {
       throw httpError('ERR_SSE_TOO_MANY_CONNECTIONS', { retryAfter: RETRY_AFTER });
@@ -118,13 +120,13 @@ class Endpoint {
     }
     const keys = [SCOPE.user, owner, user.sub];
     for (const channel of channels) keys.push(SCOPE.channel, '', channel);
-    await this._wait(res, request, this._feed.prepare(keys, cursor));
+    const prepared = this._feed.prepare(keys, cursor);
+    if (prepared !== undefined) await this._wait(res, request, prepared);
     this._open(req, res, request, { user, keys, channels, cursor });
   }
 
-  /** Waits, if there is something to wait for; the peer may leave meanwhile. */
+  /** Waits for what the peer may not wait for. */
   async _wait(res, request, promise) {
-    if (promise === undefined) return;
     await promise;
     this._checkStillThere(res, request);
   }

@@ -13,7 +13,7 @@ const ROOT = path.join(__dirname, '../..');
 
 const ALLOWED = [
   /^(LICENSE|README\.md|CHANGELOG\.md|SECURITY\.md|package\.json|binding\.gyp|index\.(js|mjs|d\.ts|d\.mts))$/,
-  /^lib\/[a-z-]+\.js$/,
+  /^lib\/(backplane\/)?[a-z-]+\.js$/,
   /^csrc\/(hub|io|jose|napi)\/\w+\.[ch]$/,
   /^docs\/[a-z-]+\.md$/,
   /^tools\/build\.js$/,
@@ -72,7 +72,10 @@ describe('the package', () => {
     const gyp = fs.readFileSync(path.join(ROOT, 'binding.gyp'), 'utf8');
     const sources = [...gyp.matchAll(/'(csrc\/[^']+\.c)'/g)].map((match) => match[1]);
     assert.ok(sources.length > 10);
-    const scripts = fs.readdirSync(path.join(ROOT, 'lib')).map((name) => `lib/${name}`);
+    const scripts = fs
+      .readdirSync(path.join(ROOT, 'lib'), { recursive: true })
+      .filter((name) => name.endsWith('.js'))
+      .map((name) => `lib/${name}`);
     const headers = fs
       .readdirSync(path.join(ROOT, 'csrc'), { recursive: true })
       .filter((name) => name.endsWith('.h'))
@@ -84,6 +87,14 @@ describe('the package', () => {
     for (const name of [...sources, ...headers, ...scripts, ...exported]) {
       assert.ok(names.includes(name), `${name} is not in the package`);
     }
+  });
+
+  it('says which package redisBackplane needs', () => {
+    const out = use(`
+      const { redisBackplane } = require('native-sse');
+      try { redisBackplane({ url: 'redis://127.0.0.1' }); } catch (error) { console.log(error.code, error.message); }
+    `);
+    assert.match(out, /^ERR_SSE_UNSUPPORTED_RUNTIME .*npm install redis/);
   });
 
   it('works with require', () => {
