@@ -103,7 +103,9 @@ describe('a server on a backplane', () => {
       const client = app.send({ channels: ['a'] });
       await turn();
       client.close();
-      await client.closed();
+      await waitFor(() => new Promise((resolve) => {
+        app.server.getConnections((error, count) => resolve(count === 0));
+      }), 'the server to notice');
       backplane.release();
       await app.open();
     });
