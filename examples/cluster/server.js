@@ -25,10 +25,8 @@ function primary() {
   cluster.on('exit', () => {
     if (!isEnding) cluster.fork();
   });
-  let listening = 0;
-  cluster.on('listening', (worker, { port }) => {
-    listening += 1;
-    if (listening === WORKERS) console.log(`listening on port ${port}: http://127.0.0.1:${port}`);
+  cluster.on('listening', ({ id }, { port }) => {
+    console.log(`worker ${id} listens on http://127.0.0.1:${port}`);
   });
   for (const signal of ['SIGINT', 'SIGTERM']) {
     process.once(signal, () => {

@@ -23,10 +23,8 @@ describe('nodes on one Redis', () => {
     it(scene.title, async function () {
       this.timeout(60_000);
       if (scene.needsFaketime && findFaketime() === null) this.skip();
-      const { told, connections, events } = await play({ scene: name, seed: SEED });
+      const { connections, events } = await play({ scene: name, seed: SEED });
       assert.ok(connections > 300 && events > 300, `${connections} connections, ${events} events`);
-      if (scene.isTold === false) assert.equal(told, 0, 'somebody was told of a loss that there was not');
-      if (scene.isTold === true) assert.ok(told > 0, 'nobody was told');
     });
   }
 });

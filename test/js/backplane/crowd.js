@@ -174,7 +174,7 @@ class Crowd {
     return lines.slice(0, 10).join('\n');
   }
 
-  /** @returns {{ told: number, connections: number, events: number }} */
+  /** @returns {{ told: number, connections: number, events: number, repeats: number }} `repeats`: under another id */
   judge() {
     assert.equal(this.report(), '');
     // What came without having been published by anybody would be ours.
@@ -185,7 +185,12 @@ class Crowd {
       }
     }
     const sum = (of) => this.members.reduce((total, member) => total + of(member), 0);
-    return { told: sum(({ told }) => told), connections: sum(({ connections }) => connections), events: sum(({ seen }) => seen.size) };
+    return {
+      told: sum(({ told }) => told),
+      connections: sum(({ connections }) => connections),
+      events: sum(({ seen }) => seen.size),
+      repeats: sum(({ seen }) => seen.size - new Set(seen.values()).size),
+    };
   }
 
   async end() {

@@ -2,6 +2,7 @@
 
 // play.js - scenes of what can go wrong between nodes and their Redis, played before a crowd.
 
+const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
@@ -90,7 +91,7 @@ class Stage {
 
 /**
  * `isTold`: false when nobody may be told of a loss, true when somebody has to be.
- * @type {Record<string, { title: string, redis?: object, isTold?: boolean, needsFaketime?: boolean, run: (stage: Stage) => Promise<void> }>}
+ * @type {Record<string, { title: string, redis?: object, isTold?: boolean, mayRepeat?: boolean, needsFaketime?: boolean, run: (stage: Stage) => Promise<void> }>}
  */
 const SCENES = {
   calm: {
@@ -116,6 +117,8 @@ const SCENES = {
   loss: {
     title: 'tell whoever may have missed something when Redis comes back without its data',
     isTold: true,
+    // The idempotency keys are gone as well.
+    mayRepeat: true,
     async run(stage) {
       await stage.addNodes();
       await stage.begin(15);
@@ -193,11 +196,17 @@ let stage;
  * @param {{ scene: keyof typeof SCENES, seed: number, size?: number }} how
  * @returns {Promise<{ told: number, connections: number, events: number }>}
  */
-async function play({ scene, seed, size = 300 }) {
-  const redis = await startRedis(SCENES[scene].redis);
+async function play({ scene: name, seed, size = 300 }) {
+  const scene = SCENES[name];
+  const redis = await startRedis(scene.redis);
   stage = new Stage(makeRandom(seed), redis, size);
-  await SCENES[scene].run(stage);
-  return stage.finish();
+  await scene.run(stage);
+  const result = await stage.finish();
+  const { told, repeats } = result;
+  if (scene.isTold === false) assert.equal(told, 0, 'somebody was told of a loss that there was not');
+  if (scene.isTold === true) assert.ok(told > 0, 'nobody was told');
+  if (!scene.mayRepeat) assert.equal(repeats, 0, 'events came twice, under two ids');
+  return result;
 }
 
 /** For afterEach. */
