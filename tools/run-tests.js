@@ -29,11 +29,15 @@ const MINUTE = 60_000;
 const DEADLINE = Date.now() + 14 * MINUTE;
 /** After mocha's last test, how long the process may take to end by itself. */
 const EXIT_GRACE = 10_000;
-/** Files for which one Node is enough: what they test is no code of the product, the kernel's part, or C alone. */
+/**
+ * Files for which one Node is enough: what they test is no code of the product, the kernel's part, C alone, or several
+ * processes together.
+ */
 const ONCE = [
   'check-layers', 'docs', 'run-tests', 'types', 'types-resolution',
   'chaos', 'dead-peers', 'slow-readers', 'storm',
   'adversarial', 'conformance', 'differential',
+  'backplane-cluster', 'backplane-redis', 'cluster-example',
 ].map((name) => `${name}.test.js`);
 
 const totals = { passed: 0, failed: 0 };

@@ -16,6 +16,8 @@ const { historyNames, encodeEvent, encodeOrder, decode } = require('./record');
 const MAX_READS = 64;
 /** Keys that are known to have been read; past this it is forgotten of all, which costs only another read. */
 const MAX_HYDRATED = 100_000;
+/** Between two reports that a history could not be read. */
+const QUIET_MS = 1000;
 /** µs that a cursor may be ahead of all clocks and still be one that is waited for. */
 const MAX_AHEAD = 60_000_000;
 
@@ -48,6 +50,7 @@ class Feed {
     this._isOpen = false;
     this._aliveAt = -Infinity;
     this._isDown = false;
+    this._unreadAt = -Infinity;
     this._closed = undefined;
     this._backplane.tail({
       start: (birth) => this._start(birth),
@@ -251,11 +254,18 @@ class Feed {
       const at = historyNames(keys).indexOf(name) * 3;
       read = { since: [], done: undefined };
       this._reads.set(name, read);
-      read.done = this._read(name, keys.slice(at, at + 3), read).catch((error) => this._onError(error)).finally(() => {
+      read.done = this._read(name, keys.slice(at, at + 3), read).catch((error) => this._unread(error)).finally(() => {
         this._reads.delete(name);
       });
     }
     return read.done;
+  }
+
+  /** A storm of reconnects during an outage fails for one reason. */
+  _unread(error) {
+    if (performance.now() - this._unreadAt < QUIET_MS) return;
+    this._unreadAt = performance.now();
+    this._onError(error);
   }
 
   async _read(name, key, read) {

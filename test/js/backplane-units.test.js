@@ -16,6 +16,7 @@ const { historyNames } = require('../../lib/backplane/record');
 const { RecentIds } = require('../../lib/backplane/recent-ids');
 const { startLine, endLines } = require('./backplane/cut-line');
 const { findRedis, startRedis, endRedis } = require('./backplane/redis-server');
+const { fences } = require('./helpers/snippets');
 const { gate, turn, waitFor } = require('./helpers/wait');
 
 const MAX_ID = 2 ** 53;
@@ -145,6 +146,30 @@ describe('redisBackplane', () => {
       const { backplane } = await start();
       assert.throws(() => backplane.tail(new Listener(), { historySize: 1, probeInterval: 10 }), { code: 'ERR_SSE_INVALID_OPTION' });
     });
+  });
+
+  it('needs no more rights than docs/backplane.md says', async () => {
+    const block = fences('docs/backplane.md').find(({ code }) => code.startsWith('~{sse}'));
+    await admin.sendCommand(['ACL', 'SETUSER', 'sse', 'reset', 'on', '>pass', ...block.code.trim().split(' ')]);
+    const { backplane, listener } = await start({ url: `redis://sse:pass@127.0.0.1:${redis.port}` });
+    const id = await backplane.publish(record('1', ['channel::a'], { idempotencyKey: 'k' }));
+    await listener.has('1');
+    assert.deepEqual((await backplane.history('channel::a')).records, [{ id, payload: '1' }]);
+    assert.deepEqual(listener.errors, []);
+    assert.equal(listener.names.filter((name) => name === 'gap').length, 1);
+    await admin.sendCommand(['ACL', 'DELUSER', 'sse']);
+  });
+
+  it('takes each reconnect for a restart where it may not ask for the run', async () => {
+    await admin.sendCommand(['ACL', 'SETUSER', 'sse', 'reset', 'on', '>pass', '~*', '+@all', '-info']);
+    const line = await startLine(redis.port);
+    const { backplane, listener } = await start({ url: line.url.replace('//', '//sse:pass@') });
+    await backplane.publish(record('1'));
+    await listener.has('1');
+    line.cut('closed');
+    line.mend();
+    await waitFor(() => listener.names.filter((name) => name === 'gap').length === 2, 'a gap');
+    await admin.sendCommand(['ACL', 'DELUSER', 'sse']);
   });
 
   describe('and Redis Cluster', () => {
