@@ -7,6 +7,8 @@ const assert = require('node:assert/strict');
 const http = require('node:http');
 
 const { createSseServer, SseManager, redisBackplane } = require('../..');
+const { encodeEvent, historyNames } = require('../../lib/backplane/record');
+const { SCOPE } = require('../../lib/event');
 const { MemoryBackplane, SharedLog } = require('./backplane/memory-backplane');
 const { startServer, cleanUp, adopt, listen } = require('./helpers/app');
 const { connect } = require('./helpers/client');
@@ -31,6 +33,11 @@ describe('a server on a backplane', () => {
     if (!how.isHeld) await app.sse.ready();
     return { app, backplane };
   }
+
+  /** As a server would append it. */
+  const recordOf = (data, channel = 'a') => ({
+    keys: historyNames([SCOPE.channel, '', channel]), payload: encodeEvent({ type: 'e', json: JSON.stringify(data) }, [SCOPE.channel, '', channel], 0),
+  });
 
   it('delivers to the clients of every node, under the ids of the log', async () => {
     const [one, two] = [await node(), await node()];
@@ -260,10 +267,13 @@ describe('a server on a backplane', () => {
   });
 
   it('tells of a gap, at once and later, and asks the histories again', async () => {
-    const { app, backplane } = await node();
-    const client = await app.open({ channels: ['a'] });
+    const old = await log.append(recordOf(0));
+    log.append(recordOf(0.5));
+    log.append(recordOf(1, 'b'));
+    const { app, backplane } = await node({ length: 1 });
+    const client = await app.open({ channels: ['a'], lastEventId: old });
     const before = await app.sse.publish('a', event(1));
-    await client.data(1);
+    assert.deepEqual(await client.data(2), [0.5, 1]);
     backplane.hold();
     const missed = await app.sse.publish('a', event(2));
     backplane._position = missed;
@@ -271,7 +281,7 @@ describe('a server on a backplane', () => {
     assert.deepEqual(JSON.parse((await client.next('gap')).data), { floor: missed });
     backplane.release();
     await app.sse.publish('a', event(3));
-    await client.data(2);
+    await client.data(3);
     const again = await app.open({ channels: ['a'], lastEventId: before });
     assert.equal(again.hello.recovered, true);
     assert.deepEqual(await again.data(2), [2, 3]);
@@ -410,14 +420,14 @@ describe('SseManager on a backplane', () => {
     await cleanUp();
   });
 
-  async function node(how = {}, options = {}) {
+  async function node(how = {}, options = {}, meta = { userId: 'alice' }) {
     const backplane = new MemoryBackplane(log, how);
     const manager = new SseManager({ frames: 'named', readyTimeout: 10_000, ...options, backplane });
     const errors = [];
     manager.on('error', (error) => errors.push(error));
     const ids = [];
     const server = http.createServer((req, res) => {
-      ids.push(manager.addConnection(res, ['custom:a'], { userId: 'alice' }));
+      ids.push(manager.addConnection(res, ['custom:a'], meta));
     });
     await listen(server, { port: 0, host: '127.0.0.1' });
     managers.push({ manager });
@@ -458,6 +468,27 @@ describe('SseManager on a backplane', () => {
     assert.deepEqual((await client.data(1)).map(({ data }) => data), [2]);
     await removed.closed();
     assert.deepEqual(late.errors, []);
+  });
+
+  it('misses nothing where a history that is read is evicted meanwhile', async () => {
+    const first = await node();
+    for (let i = 1; i <= 3; i++) first.manager.broadcast('custom:a', event(i));
+    await turn();
+    const [{ id }] = log.records;
+    const { manager, backplane, send } = await node({ length: 1 }, { maxChannels: 1 }, {});
+    const door = gate();
+    backplane.afterHistory = () => door.opened;
+    log.reads = [];
+    const client = send({ 'Last-Event-ID': `${id}` });
+    await waitFor(() => log.reads.length > 0, 'the history to be read');
+    manager.broadcast('custom:a', event(4));
+    manager.broadcast('custom:b', event(5));
+    await turn();
+    door.open();
+    const { recovered } = await client.connected();
+    manager.broadcast('custom:a', event(6));
+    await client.until(() => client.published.some(({ data }) => JSON.parse(data).data === 6));
+    assert.deepEqual([recovered, ...client.published.map(({ data }) => JSON.parse(data).data)], [true, 2, 3, 4, 6]);
   });
 
   it('refuses those that wait in vain', async () => {
