@@ -138,8 +138,9 @@ async function throughNodes(redis, pause) {
 }
 
 /** The least that the same library has to do: XADD on one connection, XREAD BLOCK on another, in two processes. */
-async function bare(redis, pause) {
-  const child = fork(__filename, { env: { ...process.env, SSE_BENCH: JSON.stringify({ url: redis.url, bare: { count: SAMPLES + 200, pause } }) } });
+async function bare(redis, pause, round) {
+  const stream = `bare ${round}`;
+  const child = fork(__filename, { env: { ...process.env, SSE_BENCH: JSON.stringify({ url: redis.url, bare: { stream, count: SAMPLES + 200, pause } }) } });
   const reader = createClient({ url: redis.url, RESP: 2 });
   await reader.connect();
   const samples = [];
@@ -149,7 +150,7 @@ async function bare(redis, pause) {
   });
   child.send('go');
   while (samples.length < SAMPLES + 200) {
-    const reply = await reader.sendCommand(['XREAD', 'COUNT', '512', 'BLOCK', '5000', 'STREAMS', 'bare', last]);
+    const reply = await reader.sendCommand(['XREAD', 'COUNT', '512', 'BLOCK', '5000', 'STREAMS', stream, last]);
     const at = now();
     for (const [id, [, text]] of reply?.[0][1] ?? []) {
       last = id;
@@ -164,7 +165,7 @@ async function bare(redis, pause) {
 }
 
 async function bareWriter() {
-  const { url, bare: { count, pause } } = JSON.parse(process.env.SSE_BENCH);
+  const { url, bare: { stream, count, pause } } = JSON.parse(process.env.SSE_BENCH);
   const client = createClient({ url, RESP: 2 });
   await client.connect();
   process.send('ready');
@@ -173,7 +174,7 @@ async function bareWriter() {
   });
   let added;
   for (let i = 0; i < count; i++) {
-    added = client.sendCommand(['XADD', 'bare', 'MAXLEN', '~', '10000', '*', 'p', JSON.stringify({ at: now(), text: TEXT })]);
+    added = client.sendCommand(['XADD', stream, 'MAXLEN', '~', '10000', '*', 'p', JSON.stringify({ at: now(), text: TEXT })]);
     await sleep(pause);
   }
   await added;
@@ -216,7 +217,7 @@ async function main() {
     const rounds = isQuick ? 1 : 3;
     const all = { bare: [], nodes: [] };
     for (let i = 0; i < rounds; i++) {
-      all.bare.push(await bare(redis, pause));
+      all.bare.push(await bare(redis, pause, i));
       all.nodes.push(await throughNodes(redis, pause));
     }
     const middle = (list, name) => list.map((each) => each[name]).sort((a, b) => a - b)[list.length >> 1];
