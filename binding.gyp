@@ -17,6 +17,7 @@
     {
       'target_name': 'native_sse',
       'sources': [
+        'csrc/hub/budget.c',
         'csrc/hub/channel.c',
         'csrc/hub/client.c',
         'csrc/hub/command.c',
@@ -33,10 +34,12 @@
         'csrc/hub/mem.c',
         'csrc/hub/reason.c',
         'csrc/hub/ring.c',
+        'csrc/hub/sizes.c',
         'csrc/hub/table.c',
 
         'csrc/io/clock.c',
         'csrc/io/mailbox.c',
+        'csrc/io/memory.c',
         'csrc/io/peer.c',
         'csrc/io/shard.c',
         'csrc/io/socket_sink.c',
@@ -69,6 +72,7 @@
         'csrc/napi/jose_values.c',
         'csrc/napi/key_list.c',
         'csrc/napi/napi_util.c',
+        'csrc/napi/size_list.c',
         'csrc/napi/stream_sink.c',
       ],
       'include_dirs': ['csrc'],

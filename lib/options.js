@@ -110,8 +110,28 @@ const SERVER_OPTIONS = {
   enforceTokenExpiry: [true, boolean],
 };
 
+/** Events that one history holds. */
+const historySize = integer(0, 1_000_000);
+
+const MAX_SIZES = 100;
+
+/** Prefix -> size. A copy: what the caller does to the object later changes nothing. */
+function historySizes(value, name) {
+  const sizes = objectOption(value, name);
+  const entries = Object.entries(sizes);
+  if (entries.length > MAX_SIZES) throw invalid(name, `${entries.length} prefixes`, `at most ${MAX_SIZES} prefixes`);
+  for (const [prefix, size] of entries) {
+    if (prefix === '') throw invalid(`${name}[""]`, size, 'left out: history.size is for every other channel');
+    historySize(size, `${name}[${show(prefix)}]`);
+  }
+  return Object.fromEntries(entries);
+}
+
 const HISTORY_OPTIONS = {
-  size: [100, integer(0, 1_000_000)],
+  size: [100, historySize],
+  sizes: [undefined, historySizes],
+  maxBytes: [8 * 1024 * 1024, integer(1, 2 ** 40, true)],
+  totalBytes: [256 * 1024 * 1024, integer(1, 2 ** 40, true)],
   ttl: [Infinity, integer(1, Number.MAX_SAFE_INTEGER, true)],
 };
 

@@ -156,13 +156,18 @@ static void deinit_threads(sse_core_t *core) {
 sse_core_t *sse_core_new(sse_env_t *env, const sse_core_config_t *given) {
   sse_core_config_t config = *given;
   sse_core_t *core = sse_calloc(1, sizeof(*core));
-  if (core == NULL) return NULL;
+  if (core == NULL) {
+    sse_sizes_free(config.sizes);
+    return NULL;
+  }
   core->env = env;
+  core->sizes = config.sizes;
   core->refs = 1;
   core->number = config.number;
   core->clock = sse_clock_start();
   if (uv_random(NULL, NULL, &core->seed, sizeof(core->seed), 0, NULL) != 0) goto fail_seed;
   config.hub.seed = core->seed;
+  config.hub.sizes = core->sizes;
   config.hub.now = sse_clock_now(&core->clock);
   if (config.hub.birth == 0) config.hub.birth = config.hub.now;
   core->last = config.hub.newest > config.hub.birth ? config.hub.newest : config.hub.birth;
@@ -183,6 +188,7 @@ fail_threads:
 fail_local:
   sse_directory_deinit(&core->directory);
 fail_seed:
+  sse_sizes_free(core->sizes);
   sse_free(core);
   return NULL;
 }
@@ -195,6 +201,7 @@ void sse_core_unref(sse_core_t *core) {
   sse_shard_deinit(&core->local);
   sse_stream_sink_unbind(&core->stream);
   sse_directory_deinit(&core->directory);
+  sse_sizes_free(core->sizes);
   sse_list_remove(&core->env_item);
   sse_free(core);
   sse_env_unref(env);

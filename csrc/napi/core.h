@@ -17,7 +17,8 @@ typedef struct sse_core {
   uint32_t number;
   sse_clock_t clock;
   sse_seed_t seed;
-  uint64_t last; /* the id given last */
+  sse_sizes_t *sizes; /* the hubs read it */
+  uint64_t last;      /* the id given last */
   uint64_t published;
   sse_directory_t directory;
   sse_stream_sink_t stream;
@@ -30,6 +31,7 @@ typedef struct sse_core {
 
 typedef struct {
   sse_hub_config_t hub;     /* seed and now are the core's to set; birth 0: now */
+  sse_sizes_t *sizes;       /* the core's from here, also on failure; may be NULL */
   uint32_t n_threads;       /* at most SSE_CORE_MAX_THREADS */
   uint32_t peer_timeout_ms; /* 0: none */
   uint64_t max_slots;

@@ -10,6 +10,7 @@
 #include "napi/hub_call.h"
 #include "napi/key_list.h"
 #include "napi/napi_util.h"
+#include "napi/size_list.h"
 
 static uint64_t u64_property(napi_env env, napi_value object, const char *name) {
   napi_value value;
@@ -29,7 +30,8 @@ static void core_finalize(napi_env env, void *data, void *hint) {
   sse_core_unref(core);
 }
 
-/* create({ number, birth, newest, threads, heartbeatMs, historySize, historyTtlMs, maxRings,
+/* create({ number, birth, newest, threads, heartbeatMs, historySize, historySizes (flat:
+ *   prefix, size, ...), historyTtlMs, historyMaxBytes, historyTotalBytes, maxRings,
  *   maxQueuedBytes, maxClients, maxClientsPerUser, peerTimeoutMs },
  *   write, end, pending) -> core; 0 is "none" where a limit or a time may be off,
  * and "now" for the id `birth` (the floor of every key that has no history yet).
@@ -45,12 +47,15 @@ static napi_value create(napi_env env, napi_callback_info info) {
               .history_ttl_us = u64_property(env, given, "historyTtlMs") * 1000,
               .max_queued_bytes = (size_t)u64_property(env, given, "maxQueuedBytes"),
               .history_size = (uint32_t)u64_property(env, given, "historySize"),
+              .history_max_bytes = (size_t)u64_property(env, given, "historyMaxBytes"),
+              .history_total_bytes = (size_t)u64_property(env, given, "historyTotalBytes"),
               .max_rings = (uint32_t)u64_property(env, given, "maxRings")},
       .n_threads = (uint32_t)u64_property(env, given, "threads"),
       .peer_timeout_ms = (uint32_t)u64_property(env, given, "peerTimeoutMs"),
       .max_slots = u64_property(env, given, "maxClients"),
       .max_per_user = (uint32_t)u64_property(env, given, "maxClientsPerUser"),
       .number = (uint32_t)u64_property(env, given, "number")};
+  if (!sse_size_list_read(env, given, "historySizes", &config.sizes)) return NULL;
   sse_core_t *core = sse_core_new(call.self, &config);
   if (core == NULL) return sse__call_out_of_memory(env);
   if (sse_stream_sink_bind(env, &core->stream, call.argv + 1) == napi_ok) {
