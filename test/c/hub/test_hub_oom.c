@@ -10,6 +10,9 @@
 #include "hub/ring.h"
 #include "hub_model.h"
 
+/* Without limits. */
+static sse_budget_t budget = {.max_bytes = SIZE_MAX, .max_ring_bytes = SIZE_MAX};
+
 void *__real_sse_malloc(size_t size);
 void *__wrap_sse_malloc(size_t size);
 void *__real_sse_calloc(size_t count, size_t size);
@@ -73,7 +76,7 @@ static bool is_fine(int rc) {
 
 static void ring_scenario(void) {
   sse_ring_t ring;
-  sse_ring_init(&ring, 9, 100);
+  sse_ring_init(&ring, &budget, 9, 100);
   uint64_t lost = 100;
   for (uint64_t id = 101; id < 115; id++) {
     sse_frame_t *frame = fake_frame(id, "x");
@@ -297,6 +300,7 @@ static void the_model_with_failing_memory(void **state) {
     n_calls = 0;
     fail_every = rates[seed % COUNT_OF(rates)];
     config.hub.max_rings = seed % 3 == 0 ? 3 : 1000;
+    config.hub.history_total_bytes = seed % 4 == 0 ? 3000 : 0;
     hub_model_run(seed, &config);
     never_fail();
   }
