@@ -211,6 +211,21 @@ export interface JwksOptions {
 export interface HistoryOptions {
   /** Events kept for each channel and each user, 0 to 1,000,000. @defaultValue 100 */
   size?: number;
+  /**
+   * Another size for the channels (with `SseManager` the topics) whose name starts with a prefix, as in
+   * `{ 'chat:': 1000, 'price:': 1 }`. The longest prefix decides; at most 100 of them. @defaultValue undefined
+   */
+  sizes?: Readonly<Record<string, number>>;
+  /**
+   * Bytes of events, as sent, kept for each channel and each user. Of more the oldest go.
+   * @defaultValue 8_388_608
+   */
+  maxBytes?: number;
+  /**
+   * Bytes of events kept in all, each counted once. Of more the oldest of the channel that was idle longest go.
+   * @defaultValue 268_435_456
+   */
+  totalBytes?: number;
   /** Milliseconds that an event is kept. @defaultValue Infinity */
   ttl?: number;
 }

@@ -130,14 +130,10 @@ void sse_channels_fit(sse_channels_t *channels) {
   }
 }
 
-int sse_channels_push(sse_channels_t *channels, sse_channel_t *channel, sse_frame_t *frame,
-                      uint64_t now) {
-  sse_ring_t *ring = sse_channels_ring(channels, channel, now);
-  int rc = sse_ring_push(ring, frame);
-  if (channels->ttl_us != 0) sse_ring_expire(ring, ttl_floor(channels, now));
-  if (ring->count == 0) set_aside(channels, channel);
-  if (channels->budget.bytes > channels->budget.max_bytes) sse_channels_fit(channels);
-  return rc;
+void sse__channels_settle(sse_channels_t *channels, sse_channel_t *channel, uint64_t now) {
+  if (channels->ttl_us != 0) sse_ring_expire(&channel->ring, ttl_floor(channels, now));
+  if (channel->ring.count == 0) set_aside(channels, channel);
+  sse_channels_fit(channels);
 }
 
 uint64_t sse_channels_floor(sse_channels_t *channels, sse_channel_t *channel, uint64_t now) {

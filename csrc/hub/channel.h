@@ -56,11 +56,21 @@ void sse_channels_release(sse_channels_t *channels, sse_channel_t *channel);
  * are max_rings), and now the least idle. */
 sse_ring_t *sse_channels_ring(sse_channels_t *channels, sse_channel_t *channel, uint64_t now);
 
+/* What a push may leave to do: events older than the ttl, a ring that holds none,
+ * too many bytes of all. */
+void sse__channels_settle(sse_channels_t *channels, sse_channel_t *channel, uint64_t now);
+
 /* Pushes into the channel's ring, and drops the oldest events of the longest-idle
  * rings while all together hold too many bytes. 0, or SSE_ENOMEM with the floor
  * raised. */
-int sse_channels_push(sse_channels_t *channels, sse_channel_t *channel, sse_frame_t *frame,
-                      uint64_t now);
+static inline int sse_channels_push(sse_channels_t *channels, sse_channel_t *channel,
+                                    sse_frame_t *frame, uint64_t now) {
+  int rc = sse_ring_push(sse_channels_ring(channels, channel, now), frame);
+  bool is_settled = channel->ring.count > 0 && channels->ttl_us == 0 &&
+                    channels->budget.bytes <= channels->budget.max_bytes;
+  if (!is_settled) sse__channels_settle(channels, channel, now);
+  return rc;
+}
 
 /* The same limit after a ring was filled in another way. Rings only become
  * emptier: no channel is freed. */
