@@ -12,6 +12,8 @@
     # Distributions build Node against shared libraries: link them then too.
     'node_shared_openssl%': 'false',
     'node_shared_libuv%': 'false',
+    # history.file needs it; without it that option is refused.
+    'sse_sqlite%': '<!(pkg-config --exists sqlite3 && echo 1 || echo 0)',
   },
   'targets': [
     {
@@ -63,6 +65,7 @@
         'csrc/napi/env.c',
         'csrc/napi/event_port.c',
         'csrc/napi/fanout.c',
+        'csrc/napi/history_file.c',
         'csrc/napi/hub_binding.c',
         'csrc/napi/hub_call.c',
         'csrc/napi/hub_directory.c',
@@ -111,6 +114,21 @@
         ],
       },
       'conditions': [
+        ['sse_sqlite==1', {
+          'sources': [
+            'csrc/store/batch.c',
+            'csrc/store/db.c',
+            'csrc/store/load.c',
+            'csrc/store/mark.c',
+            'csrc/store/store.c',
+            'csrc/store/writer.c',
+          ],
+          'cflags': ['<!@(pkg-config --cflags sqlite3)'],
+          'xcode_settings': {'OTHER_CFLAGS': ['<!@(pkg-config --cflags sqlite3)']},
+          'libraries': ['<!@(pkg-config --libs sqlite3)'],
+        }, {
+          'sources': ['csrc/store/none.c'],
+        }],
         ['sse_werror==1', {
           'cflags': ['-Werror'],
           'xcode_settings': {'GCC_TREAT_WARNINGS_AS_ERRORS': 'YES'},

@@ -21,6 +21,10 @@ const CODES = Object.freeze({
   ERR_SSE_EVENT_TOO_LARGE: 'an event is larger than maxEventBytes',
   ERR_SSE_TOO_MANY_CHANNELS: 'a client has maxChannelsPerClient channels already (an Error; subscribe rejects with it)',
   ERR_SSE_STOPPED: 'the server was stopped (an Error; publish rejects with it)',
+  ERR_SSE_HISTORY_LOCKED: 'another process or server has the history file open (an Error)',
+  ERR_SSE_HISTORY_VERSION: 'the history file is of another version, or no history at all (an Error)',
+  ERR_SSE_HISTORY_CORRUPT: 'the history file is damaged (an Error)',
+  ERR_SSE_HISTORY_IO: 'the history file cannot be opened, read or written (an Error)',
   ERR_SSE_UNSUPPORTED_RUNTIME: 'this runtime or platform cannot load the native core (an Error)',
   ERR_SSE_INTERNAL: 'a bug in native-sse; please report it (an Error)',
 });

@@ -14,7 +14,7 @@ const { isTaken, wireOf, hasLeft, drained } = require('./handover');
 const { Hub, FORM } = require('./hub');
 const { managerOptions, stopOptions } = require('./options');
 const { setStreamHead } = require('./refusal');
-const { errorReporter, warnOfCluster } = require('./reporter');
+const { errorReporter, historyReporter, warnOfCluster } = require('./reporter');
 const { queryOf, readCursor, CURSOR } = require('./request');
 const { openSubscription, drawMaxAge } = require('./subscription');
 const { topics: TOPICS, checkTenantId } = require('./topics');
@@ -128,7 +128,7 @@ class SseManager {
     this.#options = managerOptions(given);
     this.#report = errorReporter(this.#emitter, 'Something failed');
     warnOfCluster('SseManager');
-    this.#hub = new Hub(this.#options, { onDisconnect() {} });
+    this.#hub = new Hub(this.#options, { onDisconnect() {}, onHistoryError: historyReporter(this.#emitter) });
     Object.defineProperty(this, 'heartbeatIntervalMs', { value: this.#options.heartbeatInterval, enumerable: true });
   }
 

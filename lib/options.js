@@ -3,6 +3,8 @@
 // options.js - every option of the public API: its default, its check, its
 // environment variable. Nothing behind this file validates an option again.
 
+const path = require('node:path');
+
 const { createError, show } = require('./errors');
 
 /** Edit distance, for the nearest known name (Levenshtein, one row). */
@@ -127,12 +129,28 @@ function historySizes(value, name) {
   return Object.fromEntries(entries);
 }
 
+/** Absolute: a later chdir of the process changes nothing. */
+function fileName(value, name) {
+  if (typeof value !== 'string' || value === '' || value.includes('\0')) throw invalid(name, value, 'the path of a file');
+  return path.resolve(value);
+}
+
+const MAX_SYNC_MS = 3_600_000;
+
+function historySync(value, name) {
+  if (value === 'always') return value;
+  if (Number.isSafeInteger(value) && value >= 1 && value <= MAX_SYNC_MS) return value;
+  throw invalid(name, value, `'always', or milliseconds, an integer from 1 to ${MAX_SYNC_MS}`);
+}
+
 const HISTORY_OPTIONS = {
   size: [100, historySize],
   sizes: [undefined, historySizes],
   maxBytes: [8 * 1024 * 1024, integer(1, 2 ** 40, true)],
   totalBytes: [256 * 1024 * 1024, integer(1, 2 ** 40, true)],
   ttl: [Infinity, integer(1, Number.MAX_SAFE_INTEGER, true)],
+  file: [undefined, fileName],
+  sync: [1000, historySync],
 };
 
 const HOOKS = ['authenticateSubscriber', 'authorizeChannel', 'onConnect', 'onDisconnect'];

@@ -19,7 +19,7 @@ const { Issuers } = require('./issuers');
 const { LiveChannels } = require('./live-channels');
 const { readIssuers } = require('./jwks-options');
 const { checkKnown, serverOptions, stopOptions } = require('./options');
-const { errorReporter, warnOfCluster } = require('./reporter');
+const { errorReporter, historyReporter, warnOfCluster } = require('./reporter');
 
 /**
  * The default authenticator, or the app's own. An own one needs no `jwks`; an array of it says which
@@ -116,6 +116,7 @@ function createSseServer(given) {
       const { onDisconnect } = options.hooks;
       if (onDisconnect !== undefined) tell(() => onDisconnect(clientView(description, response), reason), onError);
     },
+    onHistoryError: historyReporter(emitter),
   });
   const channels = new LiveChannels(hub, options);
   const clients = new ClientsView(hub);
@@ -137,7 +138,7 @@ function createSseServer(given) {
     if (hub.isStopped) {
       return ignorable(Promise.reject(createError('ERR_SSE_STOPPED', 'The server was stopped; nothing was published.', Error)));
     }
-    return Promise.resolve(hub.publish(event.type, event.json, key));
+    return hub.settled(hub.publish(event.type, event.json, key));
   }
 
   return {
