@@ -82,13 +82,14 @@ setup-soak:
 SAN_asan := -fsanitize=address,undefined,float-cast-overflow
 SAN_tsan := -fsanitize=thread
 SAN_plain := -DSSE_UNDER_VALGRIND -DWAIT_SECONDS=120
-TESTED_asan := hub io jose
-TESTED_tsan := io
-TESTED_plain := hub io jose
+TESTED_asan := hub io jose store
+TESTED_tsan := io store
+TESTED_plain := hub io jose store
 
 LINKED_hub := hub
 LINKED_io := hub io
 LINKED_jose := jose
+LINKED_store := hub store
 
 # Helpers from beside another layer's tests.
 HELPERS_io := test/c/hub/spec_parser.c
@@ -98,11 +99,13 @@ WRAPPED_io := send sendmsg recv fcntl getsockopt setsockopt getsockname ioctl cl
 	uv_poll_init uv_poll_start uv_loop_init uv_async_init uv_timer_init \
 	uv_thread_create uv_mutex_init sse_malloc sse_calloc sse_realloc
 WRAPPED_test_hub_oom := sse_malloc sse_calloc sse_realloc
+WRAPPED_test_store_oom := sse_malloc sse_calloc sse_realloc
 
 LIBS_hub :=
 LIBS_io = $(shell pkg-config --libs libuv)
 LIBS_jose = $(shell pkg-config --libs libcjson libcrypto)
-CFLAGS_DEPS = $(shell pkg-config --cflags libuv libcjson libcrypto cmocka)
+LIBS_store = $(shell pkg-config --libs sqlite3)
+CFLAGS_DEPS = $(shell pkg-config --cflags libuv libcjson libcrypto sqlite3 cmocka)
 
 C_FLAGS := -std=c11 -D_GNU_SOURCE -Icsrc -Itest/c -g -O1 \
 	-fno-sanitize-recover=all -fno-omit-frame-pointer -MMD -MP \
@@ -111,7 +114,8 @@ C_FLAGS := -std=c11 -D_GNU_SOURCE -Icsrc -Itest/c -g -O1 \
 # $(call objects,VARIANT,SOURCES)
 objects = $(patsubst %.c,build/c-$(1)/%.o,$(2))
 # $(call layer,NAME) and $(call helpers,LAYER): sources
-layer = $(wildcard csrc/$(1)/*.c)
+# (none.c stands in for the store of a build without SQLite)
+layer = $(filter-out csrc/store/none.c,$(wildcard csrc/$(1)/*.c))
 helpers = $(filter-out test/c/$(1)/test_%,$(wildcard test/c/*.c test/c/$(1)/*.c)) $(HELPERS_$(1))
 # $(call programs,VARIANT,LAYER)
 programs = $(patsubst %.c,build/c-$(1)/%,$(wildcard test/c/$(2)/test_*.c))

@@ -141,6 +141,7 @@ function main() {
     arch: process.arch,
     sanitize: options.sanitize,
     werror: options.werror,
+    sqlite: runs('pkg-config', ['--exists', 'sqlite3']),
     inputs: newestInput(),
   };
   if (!options.force && isCurrent(target, stampFile, wanted)) return;

@@ -289,7 +289,7 @@ function lintUnits() {
 
 /** Why no C test can run here, or null. */
 function missingForC() {
-  for (const library of ['cmocka', 'libuv', 'libcjson', 'libcrypto']) {
+  for (const library of ['cmocka', 'libuv', 'libcjson', 'libcrypto', 'sqlite3']) {
     if (spawnSync('pkg-config', ['--exists', library]).status !== 0) return `${library} is not installed`;
   }
   return null;

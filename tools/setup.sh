@@ -18,6 +18,7 @@ has:make        make          make          make          -
 has:python3     python3       python3       python3       python
 has:pkg-config  pkg-config    pkgconf       pkgconf-pkg-config pkgconf
 lib:libcjson    libcjson-dev  cjson-dev     cjson-devel   cjson
+lib:sqlite3     libsqlite3-dev sqlite-dev   sqlite-devel  sqlite
 '
 C_TEST_NEEDS='
 lib:cmocka      libcmocka-dev cmocka-dev    libcmocka-devel cmocka

@@ -306,6 +306,8 @@ static int put_items(batch_t *batch, const sse_store_item_t *items, uint64_t *ga
         *gap = frame->id;
       } else if (frame->id > touched->row.newest) {
         code = put_event(batch, &touched->row, frame);
+        /* At once, so that a long batch uses the pages again that it frees. */
+        if (code == SQLITE_OK) code = fit_key(batch, touched, 0);
       }
       if (code != SQLITE_OK) return code;
     }

@@ -75,7 +75,8 @@ static void decide_start(sse_store_t *store, const sse_mark_record_t *found, boo
   sse_mark_boot(boot);
   bool has_all = is_found && sse_mark_shows_all(found, meta->file, meta->seq, boot);
   /* Whatever the clock says by now, no id is given twice. */
-  uint64_t given = is_found && found->reserved > meta->newest ? found->reserved : meta->newest;
+  uint64_t given = is_new ? 0 : meta->newest;
+  if (is_found && found->reserved > given) given = found->reserved;
   if (is_new || !has_all) {
     if (start <= given) start = given + 1;
     if (is_new) meta->birth = start;
