@@ -19,7 +19,8 @@ typedef struct {
     uint32_t keys; /* bit i: key i */
     uint32_t len;
   } events[STORE_MAX_EVENTS];
-  atomic_size_t n; /* appended, or about to be */
+  atomic_size_t n;    /* appended, or about to be        */
+  atomic_size_t done; /* appended: clients may have them */
   atomic_size_t step;
 } store_log_t;
 
