@@ -11,6 +11,9 @@
 #include "napi/fanout.h"
 #include "napi/napi_util.h"
 
+/* Of a disk that does not keep up, events wait in memory up to here. */
+#define MAX_QUEUED_BYTES ((size_t)64 << 20)
+
 struct sse_history_link {
   sse_port_event_t event; /* first */
   _Atomic int refs;       /* the core (1) and the port while it is posted (1) */
@@ -161,6 +164,7 @@ int sse_history_open(sse_core_t *core, const sse_core_config_t *config, sse_hub_
                               .total_bytes = hub->history_total_bytes,
                               .ttl_us = hub->history_ttl_us,
                               .max_keys = hub->max_rings > 0 ? hub->max_rings : 1,
+                              .max_queued_bytes = MAX_QUEUED_BYTES,
                               .now = now_of,
                               .news = on_news,
                               .stopped = on_stopped,

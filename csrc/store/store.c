@@ -13,8 +13,6 @@
 
 /* Ids are reserved this far ahead, so that the mark is not written for each. */
 #define RESERVE_US UINT64_C(2000000)
-/* Of a disk that does not keep up, events wait in memory up to here. */
-#define MAX_QUEUED_BYTES ((size_t)64 << 20)
 
 static int fail_errno(const char *what, int number, sse_store_error_t *error) {
   error->status = number == ENOMEM ? SSE_STORE_NOMEM : SSE_STORE_IO;
@@ -179,7 +177,7 @@ void sse_store_append(sse_store_t *store, sse_frame_t *frame, const sse_key_t *k
   sse_store_item_t *item = sse_store_item_new(frame, keys, n_keys);
   pthread_mutex_lock(&store->lock);
   mark_busy(store, frame->id);
-  bool is_full = store->queued_bytes > MAX_QUEUED_BYTES;
+  bool is_full = store->queued_bytes > store->config.max_queued_bytes;
   if (item == NULL || is_full) {
     sse_store_error_t error = {SSE_STORE_IO, "writing: the disk does not keep up"};
     if (item == NULL) error = (sse_store_error_t){SSE_STORE_NOMEM, "writing: out of memory"};

@@ -42,6 +42,7 @@ typedef struct {
   size_t max_bytes, total_bytes;
   uint64_t ttl_us;
   uint32_t max_keys;
+  size_t max_queued_bytes;    /* of events that wait for the disk; more are lost to it */
   uint64_t (*now)(void *ctx); /* [any] us, as ids are                         */
   void (*news)(void *ctx);    /* [writer] sse_store_news has something; or NULL */
   void (*stopped)(void *ctx); /* [writer] the last thing it does; or NULL     */

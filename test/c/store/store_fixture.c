@@ -33,6 +33,7 @@ void store_setup(store_fixture_t *f) {
   f->config = (sse_store_config_t){.path = f->path,
                                    .history_size = 100,
                                    .max_keys = 1000,
+                                   .max_queued_bytes = (size_t)64 << 20,
                                    .now = fixture_now,
                                    .news = on_news,
                                    .stopped = on_stopped,
