@@ -228,6 +228,18 @@ export interface HistoryOptions {
   totalBytes?: number;
   /** Milliseconds that an event is kept. @defaultValue Infinity */
   ttl?: number;
+  /**
+   * A file that keeps the history, so that it survives the process. Each server needs one of its own. See
+   * docs/durable-history.md. @defaultValue undefined
+   * @throws `ERR_SSE_HISTORY_LOCKED`, `ERR_SSE_HISTORY_VERSION`, `ERR_SSE_HISTORY_CORRUPT`, `ERR_SSE_HISTORY_IO`, and
+   *   `ERR_SSE_UNSUPPORTED_RUNTIME` where the package was built without SQLite
+   */
+  file?: string;
+  /**
+   * Milliseconds between syncs of the file, 1 to 3,600,000; or `'always'`: `publish` then resolves when the event is on
+   * the disk, and rejects with `ERR_SSE_HISTORY_IO` when it cannot get there. @defaultValue 1000
+   */
+  sync?: number | 'always';
 }
 
 /** How {@link SseServer.stop} ends. */
@@ -751,6 +763,10 @@ export type SseErrorCode =
   | 'ERR_SSE_EVENT_TOO_LARGE'
   | 'ERR_SSE_STOPPED'
   | 'ERR_SSE_TOO_MANY_CHANNELS'
+  | 'ERR_SSE_HISTORY_LOCKED'
+  | 'ERR_SSE_HISTORY_VERSION'
+  | 'ERR_SSE_HISTORY_CORRUPT'
+  | 'ERR_SSE_HISTORY_IO'
   | 'ERR_SSE_UNSUPPORTED_RUNTIME'
   | 'ERR_SSE_INTERNAL';
 
@@ -774,6 +790,7 @@ export type SseHttpErrorCode =
 export type SseWarningCode =
   | 'SSE_WARN_CLUSTER'
   | 'SSE_WARN_HOOK'
+  | 'SSE_WARN_HISTORY'
   | 'SSE_JWKS_UNAVAILABLE'
   | 'SSE_JWKS_PRIVATE_KEY';
 

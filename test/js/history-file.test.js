@@ -6,13 +6,14 @@
 const assert = require('node:assert/strict');
 const { spawn, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
+const http = require('node:http');
 const os = require('node:os');
 const path = require('node:path');
 const { createInterface } = require('node:readline');
 
 const { createSseServer, SseManager } = require('../..');
 const { clockEnvironment, findFaketime } = require('./chaos/clock');
-const { TRANSPORTS, adopt, cleanUp, startServer } = require('./helpers/app');
+const { TRANSPORTS, adopt, cleanUp, listen, startServer } = require('./helpers/app');
 const { connect } = require('./helpers/client');
 const { waitFor } = require('./helpers/wait');
 
@@ -271,10 +272,16 @@ describe('history.file', () => {
   it('is a manager\'s too', async () => {
     const history = { file: fileIn() };
     const first = new SseManager({ history });
-    first.broadcast('global:all', { type: 't', data: 1 });
+    first.broadcast('global', { type: 't', data: 1 });
     await first.stop();
     const second = new SseManager({ history });
+    const server = http.createServer((req, res) => second.addConnection(res, ['global'], {}));
+    await listen(server, { port: 0, host: '127.0.0.1' });
+    const client = adopt(connect({ port: server.address().port, path: '/', headers: { 'Last-Event-ID': '1' } }));
+    await client.until(() => client.events.length === 2);
+    assert.equal(JSON.parse(client.events[1].data).data, 1);
     await second.stop();
+    server.close();
   });
 
   it('can be opened again at once, many times', async () => {
