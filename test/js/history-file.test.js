@@ -271,10 +271,10 @@ describe('history.file', () => {
 
   it('is a manager\'s too', async () => {
     const history = { file: fileIn() };
-    const first = new SseManager({ history });
+    const first = new SseManager({ history, frames: 'named' });
     first.broadcast('global', { type: 't', data: 1 });
     await first.stop();
-    const second = new SseManager({ history });
+    const second = new SseManager({ history, frames: 'named' });
     const server = http.createServer((req, res) => second.addConnection(res, ['global'], {}));
     await listen(server, { port: 0, host: '127.0.0.1' });
     const client = adopt(connect({ port: server.address().port, path: '/', headers: { 'Last-Event-ID': '1' } }));
