@@ -60,6 +60,12 @@ function setWeakTimeout(ref, method, ms) {
   return setTimeout(() => ref.deref()?.[method](), ms).unref();
 }
 
+/** Not in the constructor: what a closure there refers to, the core's functions would hold as well. */
+function historyFileOf(history, listener) {
+  if (history.file === undefined) return undefined;
+  return new HistoryFile(history, (error) => listener.onHistoryError?.(error));
+}
+
 class Hub {
   /**
    * @param {object} options checked by lib/options.js
@@ -87,7 +93,7 @@ class Hub {
     this._ttl = options.history.ttl;
     const { file, sync } = options.history;
     /** What is told of it; undefined without one. @type {HistoryFile | undefined} */
-    this._file = file === undefined ? undefined : new HistoryFile(options.history, (error) => listener.onHistoryError?.(error));
+    this._file = historyFileOf(options.history, listener);
     this._stopped = undefined;
     this._isOver = false;
     /** Clients attached in this turn. */

@@ -14,7 +14,7 @@ const ROOT = path.join(__dirname, '../..');
 const ALLOWED = [
   /^(LICENSE|README\.md|CHANGELOG\.md|SECURITY\.md|package\.json|binding\.gyp|index\.(js|mjs|d\.ts|d\.mts))$/,
   /^lib\/[a-z-]+\.js$/,
-  /^csrc\/(hub|io|jose|napi)\/\w+\.[ch]$/,
+  /^csrc\/(hub|io|jose|napi|store)\/\w+\.[ch]$/,
   /^docs\/[a-z-]+\.md$/,
   /^tools\/build\.js$/,
 ];
