@@ -413,7 +413,8 @@ export interface SseServer<Events extends EventMap<Events> = AnyEvents> {
   readonly clients: ReadonlyMap<string, SseClient>;
   /**
    * Sends an event to every subscriber of a channel and keeps it for replay.
-   * @returns the event's id. It rejects with `ERR_SSE_STOPPED` after `stop()`; ignored, it is no unhandled rejection
+   * @returns the event's id, with `history.sync: 'always'` once it is on the disk. It rejects with `ERR_SSE_STOPPED` after
+   *   `stop()`, and then with `ERR_SSE_HISTORY_IO` where it cannot get there; ignored, it is no unhandled rejection
    * @throws TypeError at once: `ERR_SSE_INVALID_ARG`, `ERR_SSE_INVALID_CHANNEL`, `ERR_SSE_INVALID_EVENT_TYPE`,
    *   `ERR_SSE_RESERVED_EVENT_TYPE`, `ERR_SSE_INVALID_DATA`, `ERR_SSE_EVENT_TOO_LARGE`
    */

@@ -5,11 +5,13 @@
 
 const assert = require('node:assert/strict');
 const { spawn, spawnSync } = require('node:child_process');
+const { once } = require('node:events');
 const fs = require('node:fs');
 const http = require('node:http');
 const os = require('node:os');
 const path = require('node:path');
 const { createInterface } = require('node:readline');
+const { Worker } = require('node:worker_threads');
 
 const { createSseServer, SseManager } = require('../..');
 const { clockEnvironment, findFaketime } = require('./chaos/clock');
@@ -222,6 +224,8 @@ for (const transport of TRANSPORTS) {
 }
 
 describe('history.file', () => {
+  const create = (history) => createSseServer({ hooks: { authenticateSubscriber: () => ({ sub: 'a' }) }, history });
+
   it('gives no id twice when the clock was set back', async function () {
     if (findFaketime() === null) this.skip();
     const file = fileIn();
@@ -286,9 +290,8 @@ describe('history.file', () => {
 
   it('can be opened again at once, many times', async () => {
     const history = { file: fileIn(), size: 1000 };
-    const hooks = { authenticateSubscriber: () => ({ sub: 'a' }) };
     for (let i = 0; i < 20; i++) {
-      const sse = createSseServer({ hooks, history });
+      const sse = create(history);
       for (let n = 0; n < 10; n++) sse.publish('a', { type: 't', data: n });
       await sse.stop();
     }
@@ -297,11 +300,37 @@ describe('history.file', () => {
     await client.until(() => client.events.length === 201);
   });
 
+  it('is closed by the end of a worker, and when its server is collected', async () => {
+    const file = fileIn();
+    const program = `
+      const { createSseServer } = require(${JSON.stringify(path.join(__dirname, '../..'))});
+      const { parentPort } = require('node:worker_threads');
+      const sse = createSseServer({
+        hooks: { authenticateSubscriber: () => ({ sub: 'a' }) }, history: { file: ${JSON.stringify(file)} },
+      });
+      sse.publish('a', { type: 't', data: 1 }).then((id) => parentPort.postMessage(id));
+      setInterval(() => {}, 1000);`;
+    const worker = new Worker(program, { eval: true });
+    const [id] = await once(worker, 'message');
+    await worker.terminate();
+    assert.equal(stateOf(file), CLOSED);
+    const drop = () => {
+      const sse = create({ file, sync: 'always' });
+      return sse.publish('a', { type: 't', data: 2 }); // the promise alone keeps it until it is settled
+    };
+    assert.ok((await drop()) > id);
+    await waitFor(() => {
+      globalThis.gc();
+      return stateOf(file) === CLOSED;
+    }, 'the server to be collected');
+    const app = await startServer({ history: { file } });
+    const client = app.send({ channels: ['a'], lastEventId: id - 1 });
+    await client.until(() => client.events.length === 3);
+    assert.equal(JSON.parse(client.events[0].data).recovered, true);
+  });
+
   it('settles every promise of \'always\' by the end of stop()', async () => {
-    const sse = createSseServer({
-      hooks: { authenticateSubscriber: () => ({ sub: 'a' }) },
-      history: { file: fileIn(), sync: 'always' },
-    });
+    const sse = create({ file: fileIn(), sync: 'always' });
     const settled = [];
     for (let i = 0; i < 100; i++) sse.publish('a', { type: 't', data: i }).then((id) => settled.push(id));
     await sse.stop();
