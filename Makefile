@@ -53,10 +53,14 @@ soak: setup-test valgrind ## hours, not minutes: Valgrind, storms of faults, odd
 	@node test/soak/tokens.js
 	@node test/soak/chaos.js
 
-bench: setup ## the benchmarks (QUICK=1: a short run)
+bench: setup-bench ## the benchmarks, about 25 minutes (QUICK=1: a short run of 4)
 	@node tools/build.js
-	@node bench/run.js $(if $(QUICK),--quick)
+	@node bench/run.js $(if $(QUICK),--quick) --pictures
 	@node bench/tenants.js
+
+bench-check: setup-bench ## a short benchmark against bench/thresholds.json: fails on a regression
+	@node tools/build.js
+	@node bench/check.js
 
 format: ## clang-format over the C sources
 	clang-format -i $(shell find csrc test/c -name '*.[ch]')
@@ -72,6 +76,9 @@ setup-test:
 
 setup-soak:
 	@tools/setup.sh soak
+
+setup-bench:
+	@tools/setup.sh bench
 
 # ---- C test programs -------------------------------------------------------
 # One program for each test/c/<layer>/test_*.c, linked with the layers that this
@@ -151,7 +158,7 @@ c-list:
 
 -include $(wildcard build/c-*/*/*/*.d build/c-*/*/*/*/*.d)
 
-.PHONY: help demo test build test-c test-js test-browser lint layers mutants valgrind soak bench \
-	format clean setup setup-test setup-soak c-programs c-list
+.PHONY: help demo test build test-c test-js test-browser lint layers mutants valgrind soak bench bench-check \
+	format clean setup setup-test setup-soak setup-bench c-programs c-list
 .SECONDARY:
 .DEFAULT_GOAL := help

@@ -30,31 +30,19 @@ function channelOf(n, { base, k, stride }) {
   return `c${base + ((((n - 1) % k) * stride) % k)}`;
 }
 
-/** Waits for a moment, and meanwhile the loop turns all the time: what each of these turns took. */
-async function spinUntil(due, turns) {
-  do {
-    const before = process.hrtime.bigint();
-    await nextTurn();
-    turns.push(microseconds(before, process.hrtime.bigint()));
-  } while (performance.now() < due);
-}
-
 /** Waits for the moment of event i. */
-function paceOf({ spacing, isAwake }, start, turns) {
+function paceOf(spacing, start) {
   if (spacing === 'turn') return nextTurn;
-  if (isAwake) return (i) => spinUntil(start + i * spacing, turns);
   if (spacing > 0) return (i) => sleep(Math.max(0, start + i * spacing - performance.now()));
   return () => undefined;
 }
 
-async function publishAll({ first, count, spacing, pad, instead, isAwake, spread }) {
+async function publishAll({ first, count, spacing, pad, instead, spread }) {
   const act = instead ? insteads[instead] : server.publish;
   const padding = 'x'.repeat(pad);
   const called = new Array(count).fill(0);
-  const turned = [];
-  const emptyTurns = [];
   const pending = [];
-  const wait = paceOf({ spacing, isAwake }, performance.now(), emptyTurns);
+  const wait = paceOf(spacing, performance.now());
   for (let i = 0; i < count; i++) {
     const n = first + i;
     const waited = wait(i);
@@ -64,14 +52,10 @@ async function publishAll({ first, count, spacing, pad, instead, isAwake, spread
     const before = process.hrtime.bigint();
     const returned = act(channel, 'tick', data);
     called[i] = microseconds(before, process.hrtime.bigint());
-    if (isAwake) {
-      await nextTurn();
-      turned.push(microseconds(before, process.hrtime.bigint()));
-    }
     if (returned && typeof returned.then === 'function') pending.push(returned);
   }
   await Promise.all(pending);
-  return { called, turned, emptyTurns };
+  return { called };
 }
 
 const commands = {
@@ -107,14 +91,13 @@ const commands = {
   signatureChecks: () => server.signatureChecks?.(),
 
   // `count` events, the first with the number `first`: every `spacing` ms, with
-  // 'turn' one each turn of the event loop, with 0 all in one tick. `isAwake`: the loop
-  // does not sleep meanwhile, and the turn of each publish is timed. `instead` of
+  // 'turn' one each turn of the event loop, with 0 all in one tick. `instead` of
   // the publish itself: 'nothing', or 'encode', the least that JavaScript has
-  // to do for an event. Answers with the times that each call (and turn) took, in µs.
+  // to do for an event. Answers with the time that each call took, in µs.
   async publish(plan) {
     if (!server.publishAll) return publishAll(plan);
     await server.publishAll(plan);
-    return { called: [], turned: [], emptyTurns: [] };
+    return { called: [] };
   },
 
   async stop() {

@@ -34,14 +34,14 @@ function bestOf(columns, better) {
   });
 }
 
-const SUFFIXES = [[1e9, 'G'], [1e6, 'M'], [1e3, 'k']];
+const SUFFIXES = [[1e9, 'G', 0.9995], [1e6, 'M', 0.9995], [1e3, 'k', 9.995]];
 
 /** Three digits that count: 148668 is 149k, 2.345 is 2.35, 12345.6 is 12.3k. */
 function short(value) {
   if (!Number.isFinite(value)) return 'n/a';
   const size = Math.abs(value);
-  for (const [unit, suffix] of SUFFIXES) {
-    if (size >= unit * 9.995) return digits(value / unit) + suffix;
+  for (const [unit, suffix, from] of SUFFIXES) {
+    if (size >= unit * from) return digits(value / unit) + suffix;
   }
   if (size >= 999.5) return value.toFixed(0);
   return digits(value);

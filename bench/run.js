@@ -7,8 +7,9 @@ const path = require('node:path');
 const { parseArgs } = require('node:util');
 
 const { compileAll } = require('./build');
+const { knownServers, whyMissing, BACKLOG } = require('./processes');
 const machine = require('./machine');
-const { BACKLOG, knownServers, whyMissing } = require('./processes');
+const { writePictures } = require('./pictures');
 const report = require('./report');
 const { PEERS, CONNECTS, GROWTH, mainStage, connectStage, growthStage, idleStage } = require('./stages');
 const verify = require('./verify');
@@ -46,6 +47,7 @@ function readOptions() {
       servers: { type: 'string' },
       workloads: { type: 'string' },
       out: { type: 'string' },
+      pictures: { type: 'boolean', default: false },
     },
   });
   const settings = structuredClone(options.quick ? QUICK : FULL);
@@ -58,7 +60,7 @@ function readOptions() {
   const asked = options.servers?.split(',');
   const stranger = asked?.find((name) => !knownServers().includes(name));
   if (stranger) throw new Error(`--servers: no ${stranger}; there are ${knownServers().join(',')}`);
-  return { settings, workloads, asked, out: options.out };
+  return { settings, workloads, asked, out: options.out, pictures: options.pictures && !options.quick };
 }
 
 /** Other sizes for (a); (b), (e) and (h) are at the largest of them up to their own. */
@@ -164,6 +166,7 @@ async function main() {
   const text = report.text(result);
   process.stdout.write(`\n${text}`);
   write(result, text, options.out);
+  if (options.pictures) writePictures(result, path.join(__dirname, '..', 'docs', 'images'));
 }
 
 if (require.main === module) {
@@ -173,4 +176,4 @@ if (require.main === module) {
   });
 }
 
-module.exports = { FULL, QUICK };
+module.exports = { FULL, QUICK, present, runAll };

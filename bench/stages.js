@@ -30,18 +30,13 @@ function record(result, prefix, figures) {
 
 async function atSize(ctx, result, { clients, before, settings, has }) {
   const { sizes } = settings;
-  let singleMs = 0;
   // Fewer are lost in what comes and goes anyway.
   if (has('f') && clients >= 1000) record(result, `f.${clients}`, await memory(ctx, clients, before));
-  if (has('a') || has('b')) {
-    const figures = await single(ctx, clients);
-    record(result, `a.${clients}`, figures);
-    singleMs = figures.fanoutMs;
-  }
-  if (has('a') && clients === sizes.main) record(result, `a.${clients}`, await coldEncode(ctx, clients));
+  if (has('a')) record(result, `a.${clients}`, await single(ctx, clients));
+  if (has('a') && clients === sizes.main) record(result, `a.${clients}`, await coldEncode(ctx));
   if (has('b') && clients === sizes.main) {
-    record(result, 'b.tick', await burst(ctx, { clients, spacing: 0, singleMs }));
-    record(result, 'b.turn', await burst(ctx, { clients, spacing: 'turn', singleMs }));
+    record(result, 'b.tick', await burst(ctx, { clients, spacing: 0 }));
+    record(result, 'b.turn', await burst(ctx, { clients, spacing: 'turn' }));
   }
   if (has('e') && clients === sizes.big) record(result, 'e', await big(ctx, clients));
   if (has('h') && clients === sizes.storm && ctx.about.replays) record(result, 'h', await storm(ctx, clients));

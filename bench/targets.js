@@ -38,10 +38,10 @@ function singles({ sizes }, { of, best }) {
 }
 
 function loopTimes({ sizes }, { of, best }) {
-  const key = `a.${sizes.main}.turnUs`;
+  const key = `a.${sizes.main}.loopUs`;
   return [
     ...sizes.all.map((clients) => [
-      `event-loop time / publish at ${number(clients)}, µs`, spread(of('native', `a.${clients}.turnUs`)), atMost(10),
+      `event-loop time / publish at ${number(clients)}, µs`, spread(of('native', `a.${clients}.loopUs`)), atMost(10),
     ]),
     [`event-loop time / publish at ${number(sizes.main)}, best Node peer : native`,
       ratios(best(key, 'lower'), of('native', key)), atLeast(500)],

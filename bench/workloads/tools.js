@@ -12,11 +12,10 @@ const COUNT_TRIES = 200;
 /**
  * Publishes events and waits until every subscriber has those that are its own.
  * @param {object} ctx
- * @param {{ count: number, spacing: number | 'turn', pad?: number, instead?: string, isAwake?: boolean,
- *   delayResolution?: number }} plan as bench/control.js has it
+ * @param {{ count: number, spacing: number | 'turn', pad?: number, instead?: string, delayResolution?: number }} plan as bench/control.js has it
  * @returns {Promise<object>} what control.js answers, with `window` and, unless `instead`, `load`
  */
-async function publish(ctx, { count, spacing, pad = PAD, instead = null, isAwake = false, delayResolution = 0 }) {
+async function publish(ctx, { count, spacing, pad = PAD, instead = null, delayResolution = 0 }) {
   const { server, load, spread } = ctx;
   let arrived = null;
   if (!instead) {
@@ -24,7 +23,7 @@ async function publish(ctx, { count, spacing, pad = PAD, instead = null, isAwake
     arrived = load.answer();
   }
   await server.command('measure', { delayResolution });
-  const published = await server.command('publish', { first: ctx.next, count, spacing, pad, instead, isAwake, spread });
+  const published = await server.command('publish', { first: ctx.next, count, spacing, pad, instead, spread });
   if (!instead) ctx.next += count;
   const result = await arrived;
   const window = await server.command('measured');
