@@ -53,7 +53,8 @@ function digits(value) {
   if (size >= 99.95) return value.toFixed(0);
   if (size >= 9.995) return value.toFixed(1);
   if (size >= 0.0995) return value.toFixed(2);
-  return value.toFixed(3);
+  if (size >= 0.00995) return value.toFixed(3);
+  return value.toPrecision(2);
 }
 
 /** The median, with the range where there is one. */

@@ -73,7 +73,7 @@ describe('bench: figures', () => {
   });
 
   it('writes three digits that count', () => {
-    const cases = [[0, '0'], [0.0123, '0.012'], [2.345, '2.35'], [45.67, '45.7'], [123.4, '123'], [999.9, '1000'],
+    const cases = [[0, '0'], [0.0123, '0.012'], [0.00038, '0.00038'], [2.345, '2.35'], [45.67, '45.7'], [123.4, '123'], [999.9, '1000'],
       [9994, '9994'], [12_345.6, '12.3k'], [148_668, '149k'], [999_600, '1.00M'], [6_459_596, '6.46M'], [-0.5, '-0.50'], [NaN, 'n/a']];
     for (const [value, text] of cases) assert.equal(short(value), text);
     assert.equal(write(spread([1, 2, 3])), '2.00 (1.00 to 3.00)');
@@ -122,26 +122,27 @@ describe('bench: report', () => {
 describe('bench: guard', () => {
   const runs = { native: [{ x: 10 }, { x: 30 }, { x: 20 }], floor: [{ x: 10 }, { x: 10 }, { x: 10 }] };
 
-  it('compares the median with the limit', () => {
-    const met = (limit) => judgeCheck(runs, [limit])[0].isMet;
-    assert.equal(met({ key: 'x', of: 'native', to: 'floor', atLeast: 2 }), true);
-    assert.equal(met({ key: 'x', of: 'native', to: 'floor', atLeast: 2.1 }), false);
-    assert.equal(met({ key: 'x', of: 'native', atMost: 20 }), true);
-    assert.equal(met({ key: 'x', of: 'native', atMost: 19 }), false);
+  it('compares the median with the usual and its margin', () => {
+    const met = (threshold) => judgeCheck(runs, [{ key: 'x', of: 'native', ...threshold }])[0].isMet;
+    assert.equal(met({ to: 'floor', better: 'higher', usual: 2.5, margin: 0.2 }), true);
+    assert.equal(met({ to: 'floor', better: 'higher', usual: 2.6, margin: 0.2 }), false);
+    assert.equal(met({ better: 'lower', usual: 16, margin: 0.25 }), true);
+    assert.equal(met({ better: 'lower', usual: 15.9, margin: 0.25 }), false);
   });
 
   it('does not pass what was not measured', () => {
-    assert.equal(judgeCheck(runs, [{ key: 'y', of: 'native', atMost: 19 }])[0].isMet, false);
-    assert.equal(judgeCheck(runs, [{ key: 'x', of: 'nobody', atLeast: 0 }])[0].isMet, false);
+    const rest = { better: 'lower', usual: 1, margin: 1000 };
+    assert.equal(judgeCheck(runs, [{ key: 'y', of: 'native', ...rest }])[0].isMet, false);
+    assert.equal(judgeCheck(runs, [{ key: 'x', of: 'nobody', ...rest }])[0].isMet, false);
   });
 
-  it('has limits on the right side of what is usual, for figures that exist', () => {
+  it('has thresholds for figures that exist', () => {
     const keys = new Set(metricsOf(FULL).map(({ key }) => key));
     assert.ok(thresholds.length >= 8);
-    for (const { key, usual, atLeast, atMost } of thresholds) {
+    for (const { key, better, usual, margin } of thresholds) {
       assert.ok(keys.has(key), key);
-      assert.ok((atLeast === undefined) !== (atMost === undefined), key);
-      assert.ok(atLeast === undefined ? atMost > usual : atLeast < usual, key);
+      assert.match(better, /^(higher|lower)$/);
+      assert.ok(usual > 0 && margin > 0 && (better === 'lower' || margin < 1), key);
     }
   });
 });
