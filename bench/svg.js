@@ -61,13 +61,21 @@ function bars({ title, isLog = false, bars: rows }, { x, y, width }) {
   return { body: parts.join('\n'), height: BAR.head + rows.length * (BAR.height + BAR.gap) + BAR.foot };
 }
 
-const LINE = { left: 46, right: 118, head: 28, foot: 34 };
+const LINE = { left: 46, right: 135, head: 28, foot: 34, gap: 16 };
+
+/** Powers of ten, without digits that say nothing. */
+const tickText = (value) => (value < 1 ? String(Number(value.toPrecision(1))) : short(value).replace(/\.0+(?=\D|$)/, ''));
 
 /** Labels at the right end of their lines, moved apart where they would touch. */
 function placeLabels(ends) {
   const sorted = [...ends].sort((a, b) => a.y - b.y);
-  for (let i = 1; i < sorted.length; i++) sorted[i].y = Math.max(sorted[i].y, sorted[i - 1].y + 13);
-  return sorted;
+  let moved = 0;
+  for (let i = 1; i < sorted.length; i++) {
+    const low = sorted[i - 1].y + 13;
+    moved = Math.max(moved, low - sorted[i].y);
+    sorted[i].y = Math.max(sorted[i].y, low);
+  }
+  return sorted.map((end) => ({ ...end, y: end.y - moved / 2 }));
 }
 
 /**
@@ -90,9 +98,9 @@ function lines({ title, xLabel, lines: all }, { x, y, width, height }) {
   const parts = [text(x, y + 14, title, { extra: ' title' })];
   for (const tick of scale.ticks) {
     parts.push(`<line x1="${at(left)}" x2="${at(right)}" y1="${at(py(tick))}" y2="${at(py(tick))}" class="rule"/>`,
-      text(left - 6, py(tick) + 4, short(tick), { kind: 'soft', anchor: 'end', extra: ' small' }));
+      text(left - 6, py(tick) + 4, tickText(tick), { kind: 'soft', anchor: 'end', extra: ' small' }));
   }
-  for (const value of xs) parts.push(text(px(value), bottom + 15, short(value), { kind: 'soft', anchor: 'middle', extra: ' small' }));
+  for (const value of xs) parts.push(text(px(value), bottom + 15, tickText(value), { kind: 'soft', anchor: 'middle', extra: ' small' }));
   parts.push(text((left + right) / 2, bottom + 29, xLabel, { kind: 'soft', anchor: 'middle', extra: ' small' }));
   const ends = [];
   for (const { label, color, points: own } of all) {
@@ -101,8 +109,11 @@ function lines({ title, xLabel, lines: all }, { x, y, width, height }) {
     for (const [a, b] of own) parts.push(`<circle cx="${at(px(a))}" cy="${at(py(b))}" r="3" class="c${color}"/>`);
     ends.push({ label, color, y: py(own.at(-1)[1]) + 4 });
   }
-  for (const { label, y: place } of placeLabels(ends)) parts.push(text(right + 8, place, label, { extra: ' small' }));
-  return { body: parts.join('\n'), height };
+  for (const { label, color, y: place } of placeLabels(ends)) {
+    parts.push(`<rect x="${at(right + 8)}" y="${at(place - 8)}" width="8" height="8" class="bar c${color}"/>`,
+      text(right + 21, place, label, { extra: ' small' }));
+  }
+  return { body: parts.join('\n'), height: height + LINE.gap };
 }
 
 /**

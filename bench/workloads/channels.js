@@ -7,6 +7,7 @@ const { connect, medians, publish, setSpread } = require('./tools');
 const FEW = 100; // subscribers with a channel each: what (d) is compared with
 const FEW_EVENTS = 100;
 const REPEATS = 3;
+const WARMING = 5000; // events before those of `growth`
 
 /** One event for each of so many channels in one tick, several times. */
 async function sweep(ctx, { events, deliveries, repeats = REPEATS }) {
@@ -63,11 +64,13 @@ async function channels(ctx, { channels: count, perChannel, clients }) {
 async function growth(ctx, { channels: count, perClient }) {
   await setSpread(ctx, { base: 0, k: count, per: perClient, stride: 7919 });
   await connect(ctx, Math.ceil(count / perClient));
-  // Each channel has its history before anything is measured.
-  for (let left = count; left > 0; left -= 10_000) await publish(ctx, { count: Math.min(left, 10_000), spacing: 'turn' });
+  // Each channel has its history, and all code is compiled, before anything is measured.
+  for (let left = Math.max(count, WARMING); left > 0; left -= 10_000) {
+    await publish(ctx, { count: Math.min(left, 10_000), spacing: 'turn' });
+  }
   const events = 2000;
-  const dry = await publish(ctx, { count: events, spacing: 'turn', instead: 'nothing' });
   const { called, window, load } = await publish(ctx, { count: events, spacing: 'turn' });
+  const dry = await publish(ctx, { count: events, spacing: 'turn', instead: 'nothing' });
   return {
     callUs: median(called),
     mainCpuUs: (window.mainCpuUs - dry.window.mainCpuUs) / events,
