@@ -38,7 +38,7 @@ function whyMissing(name) {
 
 function startServer(name) {
   const child = fork(path.join(__dirname, 'control.js'), [name], {
-    execArgv: ['--expose-gc'],
+    execArgv: ['--expose-gc', ...(process.env.BENCH_NODE_FLAGS?.split(' ') ?? [])],
     env: { ...process.env, NODE_ENV: 'production' },
   });
   const waiting = new Map();
