@@ -13,8 +13,8 @@ const BURSTS = 5; // where one takes less than a second
 const SMALL_BURST = 20;
 const SLOW_BURST_MS = 1000; // of the small one
 const MIN_SPACING_MS = 20;
-const SINGLE_MS = 1500; // about as long as the events of (a) take at each size
-const LOOP_MS = 1000; // and those that are one a turn
+const SINGLE_MS = 1200; // about as long as the events of (a) take at each size
+const LOOP_MS = 800; // and those that are one a turn
 
 const clamp = (value, low, high) => Math.max(low, Math.min(high, Math.round(value)));
 
