@@ -197,8 +197,8 @@ export interface JwksOptions {
    */
   staleIfError?: number;
   /**
-   * Tokens whose signature is remembered to be good, 0 to 1,000,000, so that those who reconnect cost no check of it.
-   * All other checks are made each time. @defaultValue 10_000
+   * Tokens that are remembered to be good (a digest and the claims), 0 to 1,000,000, so that those who reconnect cost no
+   * signature check. Times and keys are looked at each time. @defaultValue 10_000
    */
   cacheSize?: number;
   /** Allow `http:` for any host. @defaultValue false */
