@@ -3,7 +3,7 @@
 
 CC ?= cc
 # Warnings are errors for those who change the code, not for those who try it.
-build test test-c test-js test-browser c-programs valgrind soak: export SSE_WERROR = 1
+build test test-c test-js test-browser c-programs valgrind soak fuzz: export SSE_WERROR = 1
 soak: export SOAK_MINUTES ?= 60
 
 help: ## list the commands
@@ -54,6 +54,11 @@ soak: setup-test valgrind ## hours, not minutes: Valgrind, storms of faults, odd
 	@node test/soak/chaos.js
 
 bench: setup-bench ## the benchmarks, about 25 minutes (QUICK=1: a short run of 4)
+fuzz: setup-fuzz ## the fuzz targets under libFuzzer, each for T seconds (T=60)
+	@node tools/build.js
+	@node tools/fuzz.js --seconds=$(or $(T),60)
+
+bench: setup ## the benchmarks (QUICK=1: a short run)
 	@node tools/build.js
 	@node bench/run.js $(if $(QUICK),--quick) --pictures
 	@node bench/tenants.js
@@ -63,7 +68,7 @@ bench-check: setup-bench ## a short benchmark against bench/thresholds.json: fai
 	@node bench/check.js
 
 format: ## clang-format over the C sources
-	clang-format -i $(shell find csrc test/c -name '*.[ch]')
+	clang-format -i $(shell find csrc test/c test/fuzz -name '*.[ch]')
 
 clean: ## remove what was built
 	rm -rf build
@@ -79,6 +84,8 @@ setup-soak:
 
 setup-bench:
 	@tools/setup.sh bench
+setup-fuzz:
+	@tools/setup.sh fuzz
 
 # ---- C test programs -------------------------------------------------------
 # One program for each test/c/<layer>/test_*.c, linked with the layers that this
@@ -151,7 +158,8 @@ $(foreach v,asan tsan plain,$(foreach l,$(TESTED_$(v)),$(eval $(call program-rul
 
 VALGRIND := valgrind --quiet --leak-check=full --error-exitcode=1
 
-C_PROGRAMS := $(PROGRAMS_asan) $(PROGRAMS_tsan)
+C_PROGRAMS := $(PROGRAMS_asan) $(PROGRAMS_tsan) \
+	$(patsubst test/fuzz/%.c,build/c-asan/test/fuzz/%,$(wildcard test/fuzz/fuzz_*.c))
 c-programs: $(C_PROGRAMS)
 c-list:
 	@printf '%s\n' $(C_PROGRAMS)
@@ -160,5 +168,57 @@ c-list:
 
 .PHONY: help demo test build test-c test-js test-browser lint layers mutants valgrind soak bench bench-check \
 	format clean setup setup-test setup-soak setup-bench c-programs c-list
+# ---- fuzz targets -----------------------------------------------------------
+# One program for each test/fuzz/fuzz_*.c. Variants: build/c-asan with replay.c, which
+# `make test` runs over the corpus, and build/c-fuzz with clang's libFuzzer, which
+# `make fuzz` runs. Helpers are those sources named here.
+
+TARGETS := $(patsubst test/fuzz/fuzz_%.c,%,$(wildcard test/fuzz/fuzz_*.c))
+FUZZ_CC ?= clang
+SAN_fuzz := -fsanitize=fuzzer-no-link,address,undefined,float-cast-overflow
+
+FUZZED_base64url := jose
+FUZZED_claims := jose
+FUZZED_encoder := hub
+FUZZED_hub := hub
+FUZZED_json := jose
+FUZZED_jwks := jose
+FUZZED_jws := jose
+
+FUZZ_HELPERS_encoder := test/c/hub/spec_parser.c
+FUZZ_HELPERS_hub := test/fuzz/hub_store.c test/c/hub/fake_hub.c test/c/hub/spec_parser.c
+FUZZ_HELPERS_json := test/fuzz/reference_json.c
+
+WRAPPED_fuzz_hub := sse_malloc sse_calloc sse_realloc sse_free
+
+# $(call fuzz-objects,VARIANT,TARGET)
+fuzz-objects = $(call objects,$(1),$(call layer,$(FUZZED_$(2))) $(FUZZ_HELPERS_$(2))) \
+	build/c-$(1)/test/fuzz/fuzz_$(2).o
+
+# Coverage is of csrc and of the targets, not of the helpers from test/c.
+build/c-fuzz/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(C_FLAGS) $(CFLAGS_DEPS) $(SAN_fuzz) -c $< -o $@
+
+build/c-fuzz/test/c/%.o: test/c/%.c Makefile
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(C_FLAGS) $(CFLAGS_DEPS) $(subst fuzzer-no-link$(comma),,$(SAN_fuzz)) -O2 -c $< -o $@
+
+# $(call target-rules,TARGET)
+define target-rules
+build/c-asan/test/fuzz/fuzz_$(1): $(call fuzz-objects,asan,$(1)) build/c-asan/test/fuzz/replay.o
+	$$(CC) $$(SAN_asan) $$(call wrap,fuzz_$(1)) $$^ -o $$@ $$(LIBS_$$(FUZZED_$(1))) -lcmocka
+
+build/c-fuzz/test/fuzz/fuzz_$(1): $(call fuzz-objects,fuzz,$(1))
+	$$(FUZZ_CC) -fsanitize=fuzzer,address,undefined $$(call wrap,fuzz_$(1)) $$^ -o $$@ \
+		$$(LIBS_$$(FUZZED_$(1))) -lcmocka
+endef
+
+$(foreach t,$(TARGETS),$(eval $(call target-rules,$(t))))
+
+-include $(wildcard build/c-*/test/fuzz/*.d)
+
+.PHONY: help demo test build test-c test-js test-browser lint layers mutants valgrind soak fuzz bench \
+	format clean setup setup-test setup-soak setup-fuzz c-programs c-list
 .SECONDARY:
 .DEFAULT_GOAL := help

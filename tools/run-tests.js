@@ -301,7 +301,7 @@ function cUnits() {
   const missing = missingForC();
   let built = false;
   return programs.map((program) => {
-    const label = program.replace(/^build\//, '').replace('/test/c/', '/');
+    const label = program.replace(/^build\//, '').replace(/\/test\/(c\/)?/, '/');
     const start = () => {
       if (missing) return skip(`${label} (${missing})`);
       if (!built) {

@@ -10,6 +10,11 @@
 # Elsewhere it prints the one line to run: for `build` and `soak` it then stops; for
 # `test` it goes on, and the runner skips by name what cannot run (with CI=true it stops);
 # for `bench` it goes on too, and the report names the peers that were left out.
+#   tools/setup.sh fuzz    the same with clang and libFuzzer in Valgrind's place
+#
+# Debian and Ubuntu: through apt-get, as root or with a sudo that asks nothing.
+# Elsewhere it prints the one line to run, and stops; but for `test` it goes on, and the
+# runner skips by name what cannot run (with CI=true it stops).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -43,7 +48,13 @@ has_nginx       nginx         nginx         nginx         nginx
 has_nchan       libnginx-mod-nchan -        -             -
 '
 
+FUZZ_NEEDS="$C_TEST_NEEDS"'
+has:clang       clang         clang         clang         -
+has_libfuzzer   libclang-rt-dev compiler-rt compiler-rt   llvm
+'
+
 has_cc() { command -v cc >/dev/null || command -v gcc >/dev/null; }
+has_libfuzzer() { echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | clang -fsanitize=fuzzer -x c - -o /dev/null 2>/dev/null; }
 has_nginx() { command -v nginx >/dev/null || [ -x /usr/sbin/nginx ]; } # sbin is not on everyone's PATH
 has_nchan() { node -e 'process.exit(require("./bench/servers/nchan.js").missing() === null ? 0 : 1)'; }
 has_iproute2() { [ "$(uname)" != Linux ] || command -v ss >/dev/null; } # an `ip` alone may be busybox's
@@ -123,10 +134,12 @@ demand() {
 
 main() {
   case ${1:-} in build | test | soak | bench) ;; *) echo 'usage: tools/setup.sh build|test|soak|bench' >&2 && exit 2 ;; esac
+  case ${1:-} in build | test | soak | fuzz) ;; *) echo 'usage: tools/setup.sh build|test|soak|fuzz' >&2 && exit 2 ;; esac
   need_node
   demand "$BUILD_NEEDS" 'to build with'
   setup_npm
   [ "$1" != soak ] || demand "$SOAK_NEEDS" 'for the long tests'
+  [ "$1" != fuzz ] || demand "$FUZZ_NEEDS" 'to fuzz with'
   if [ "$1" = test ] && ! provide "$TEST_NEEDS"; then
     echo "setup: some test tools are missing. To run every test:" >&2
     echo "  $(install_line "$TEST_NEEDS")" >&2
