@@ -186,7 +186,7 @@ FUZZED_jwks := jose
 FUZZED_jws := jose
 
 FUZZ_HELPERS_encoder := test/c/hub/spec_parser.c
-FUZZ_HELPERS_hub := test/fuzz/hub_store.c test/c/hub/fake_hub.c test/c/hub/spec_parser.c
+FUZZ_HELPERS_hub := test/fuzz/hub_store.c test/fuzz/failing_mem.c test/c/hub/fake_hub.c test/c/hub/spec_parser.c
 FUZZ_HELPERS_json := test/fuzz/reference_json.c
 
 WRAPPED_fuzz_hub := sse_malloc sse_calloc sse_realloc sse_free

@@ -2,56 +2,15 @@
  * hub_store.h and fuzz_hub.c. */
 #include "hub_store.h"
 
+#include "failing_mem.h"
+
 #define BIRTH UINT64_C(1000000)
 #define N_BEFORE 24 /* events from before the birth, to hydrate with */
 #define ALL_KEYS ((1u << MODEL_KEYS) - 1)
 
-/* ---- the allocator: fails when it is told to, and counts ---- */
-
-void *__real_sse_malloc(size_t size);
-void *__wrap_sse_malloc(size_t size);
-void *__real_sse_calloc(size_t count, size_t size);
-void *__wrap_sse_calloc(size_t count, size_t size);
-void *__real_sse_realloc(void *ptr, size_t size);
-void *__wrap_sse_realloc(void *ptr, size_t size);
-void __real_sse_free(void *ptr);
-void __wrap_sse_free(void *ptr);
-
-static unsigned fail_in; /* allocations until the one that fails; 0: never */
-static long n_blocks;
-static bool is_exempt; /* the model's own frames do not fail */
-
-static bool fails(void) {
-  return !is_exempt && fail_in > 0 && --fail_in == 0;
-}
-
-static void *counted(void *block) {
-  n_blocks += block != NULL;
-  return block;
-}
-
-void *__wrap_sse_malloc(size_t size) {
-  return fails() ? NULL : counted(__real_sse_malloc(size));
-}
-
-void *__wrap_sse_calloc(size_t count, size_t size) {
-  return fails() ? NULL : counted(__real_sse_calloc(count, size));
-}
-
-void *__wrap_sse_realloc(void *ptr, size_t size) {
-  if (fails()) return NULL;
-  void *block = __real_sse_realloc(ptr, size);
-  return ptr == NULL ? counted(block) : block;
-}
-
-void __wrap_sse_free(void *ptr) {
-  n_blocks -= ptr != NULL;
-  __real_sse_free(ptr);
-}
-
 void model_fail_memory(model_t *m, unsigned n) {
   if (n > 0) m->is_lossy = true;
-  fail_in = n;
+  failing_mem_in(n);
 }
 
 /* ---- keys, events, clients ---- */
@@ -87,9 +46,9 @@ static sse_frame_t *frame_of(const model_event_t *event) {
   char text[1024];
   size_t len = text_of(event, text, sizeof(text));
   sse_event_t encoded = {event->id, sse_span_cstr("t"), sse_span(text, len), SSE_NO_RETRY};
-  is_exempt = true;
+  failing_mem_pause(true);
   sse_frame_t *frame = sse_frame_from_event(&encoded);
-  is_exempt = false;
+  failing_mem_pause(false);
   FUZZ_CHECK(frame != NULL);
   return frame;
 }
@@ -483,8 +442,7 @@ static sse_hub_config_t read_config(fuzz_input_t *in) {
 
 void model_init(model_t *m, const fuzz_input_t *in) {
   *m = (model_t){.in = *in, .last = BIRTH};
-  fail_in = 0;
-  n_blocks = 0;
+  failing_mem_in(0);
   m->config = read_config(&m->in);
   for (unsigned i = 0; i < N_BEFORE; i++) {
     m->events[m->n_events++] =
@@ -495,7 +453,7 @@ void model_init(model_t *m, const fuzz_input_t *in) {
 
 /* Everybody takes everything: who is left has all of it, who was sent away is gone. */
 void model_finish(model_t *m) {
-  fail_in = 0;
+  failing_mem_in(0);
   for (size_t i = 0; i < m->n_clients; i++) {
     fake_client_t *fake = m->clients[i].fake;
     if (fake == NULL) continue;
@@ -517,5 +475,5 @@ void model_finish(model_t *m) {
     free(client->expected);
   }
   fake_deinit(&m->fake);
-  FUZZ_CHECK(n_blocks == 0);
+  FUZZ_CHECK(failing_mem_blocks() == 0);
 }
