@@ -3,7 +3,7 @@
 
 CC ?= cc
 # Warnings are errors for those who change the code, not for those who try it.
-build test test-c test-js test-browser c-programs valgrind soak fuzz: export SSE_WERROR = 1
+build test test-c test-js test-browser c-programs valgrind soak coverage fuzz: export SSE_WERROR = 1
 soak: export SOAK_MINUTES ?= 60
 
 help: ## list the commands
@@ -54,6 +54,9 @@ soak: setup-test valgrind ## hours, not minutes: Valgrind, storms of faults, odd
 	@node test/soak/chaos.js
 
 bench: setup-bench ## the benchmarks, about 25 minutes (QUICK=1: a short run of 4)
+coverage: setup-test ## which lines of csrc the C and the JavaScript tests reach
+	@node tools/coverage.js
+
 fuzz: setup-fuzz ## the fuzz targets under libFuzzer, each for T seconds (T=60)
 	@node tools/build.js
 	@node tools/fuzz.js --seconds=$(or $(T),60)
@@ -91,14 +94,16 @@ setup-fuzz:
 # One program for each test/c/<layer>/test_*.c, linked with the layers that this
 # layer may use and with the helpers (any other .c) in test/c and beside the test.
 # Variants: build/c-asan (all), build/c-tsan (io, the layer with threads) and, for
-# `make valgrind` alone, build/c-plain (all).
+# `make valgrind` alone, build/c-plain (all), for `make coverage` build/c-cov (all).
 
 SAN_asan := -fsanitize=address,undefined,float-cast-overflow
 SAN_tsan := -fsanitize=thread
 SAN_plain := -DSSE_UNDER_VALGRIND -DWAIT_SECONDS=120
+SAN_cov := --coverage -fprofile-update=atomic -O0
 TESTED_asan := hub io jose store
 TESTED_tsan := io store
 TESTED_plain := hub io jose store
+TESTED_cov := hub io jose store
 
 LINKED_hub := hub
 LINKED_io := hub io
@@ -153,8 +158,8 @@ $(call programs,$(1),$(2)): build/c-$(1)/%: build/c-$(1)/%.o \
 	$$(CC) $$(SAN_$(1)) $$(call wrap,$(2) $$(@F)) $$^ -o $$@ $$(LIBS_$(2)) -lcmocka -lpthread
 endef
 
-$(foreach v,asan tsan plain,$(eval $(call variant-rules,$(v))))
-$(foreach v,asan tsan plain,$(foreach l,$(TESTED_$(v)),$(eval $(call program-rules,$(v),$(l)))))
+$(foreach v,asan tsan plain cov,$(eval $(call variant-rules,$(v))))
+$(foreach v,asan tsan plain cov,$(foreach l,$(TESTED_$(v)),$(eval $(call program-rules,$(v),$(l)))))
 
 VALGRIND := valgrind --quiet --leak-check=full --error-exitcode=1
 
@@ -163,6 +168,8 @@ C_PROGRAMS := $(PROGRAMS_asan) $(PROGRAMS_tsan) \
 c-programs: $(C_PROGRAMS)
 c-list:
 	@printf '%s\n' $(C_PROGRAMS)
+coverage-list:
+	@printf '%s\n' $(PROGRAMS_cov)
 
 -include $(wildcard build/c-*/*/*/*.d build/c-*/*/*/*/*.d)
 
@@ -218,7 +225,7 @@ $(foreach t,$(TARGETS),$(eval $(call target-rules,$(t))))
 
 -include $(wildcard build/c-*/test/fuzz/*.d)
 
-.PHONY: help demo test build test-c test-js test-browser lint layers mutants valgrind soak fuzz bench \
-	format clean setup setup-test setup-soak setup-fuzz c-programs c-list
+.PHONY: help demo test build test-c test-js test-browser lint layers mutants valgrind soak coverage fuzz bench \
+	format clean setup setup-test setup-soak setup-fuzz c-programs c-list coverage-list
 .SECONDARY:
 .DEFAULT_GOAL := help

@@ -7,7 +7,7 @@
     'openssl_fips': '',
     # 1: warnings are errors (our own builds; never on a user's machine).
     'sse_werror%': 0,
-    # '', 'address' (with undefined behaviour) or 'thread'.
+    # '', 'address' (with undefined behaviour), 'thread' or 'coverage' (gcov's counters).
     'sse_sanitize%': '',
     # Distributions build Node against shared libraries: link them then too.
     'node_shared_openssl%': 'false',
@@ -154,7 +154,14 @@
           'cflags': ['-fsanitize=thread', '-fno-omit-frame-pointer'],
           'ldflags': ['-fsanitize=thread'],
         }],
-        ['sse_sanitize!=""', {
+        ['sse_sanitize=="coverage"', {
+          'cflags': ['--coverage', '-fprofile-update=atomic'],
+          'ldflags': ['--coverage'],
+          'configurations': {
+            'Release': {'cflags!': ['-O3'], 'cflags': ['-O0']},
+          },
+        }],
+        ['sse_sanitize=="address" or sse_sanitize=="thread"', {
           'configurations': {
             'Release': {'cflags!': ['-O3'], 'cflags': ['-O1']},
           },

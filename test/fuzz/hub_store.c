@@ -5,7 +5,10 @@
 #include "failing_mem.h"
 
 #define BIRTH UINT64_C(1000000)
-#define N_BEFORE 24 /* events from before the birth, to hydrate with */
+/* Events from elsewhere, to hydrate with: these from before the birth, and these since. */
+#define N_BEFORE 14
+#define N_SINCE 10
+#define NEWEST (BIRTH + 40 * N_SINCE)
 #define ALL_KEYS ((1u << MODEL_KEYS) - 1)
 
 void model_fail_memory(model_t *m, unsigned n) {
@@ -112,7 +115,7 @@ void model_publish(model_t *m, unsigned keys) {
 void model_republish(model_t *m) {
   sse_key_t list[MODEL_KEYS];
   const model_event_t *event = &m->events[m->n_events - 1];
-  if (event->keys == 0 || event->id <= BIRTH) return;
+  if (event->keys == 0 || event->id <= NEWEST) return;
   sse_frame_t *frame = frame_of(event);
   expect_of_all(m, event->keys, m->n_events - 1);
   is_fine(m, sse_hub_publish(m->fake.hub, frame, list, keys_of(event->keys, list)));
@@ -181,7 +184,7 @@ void model_attach(model_t *m, unsigned keys, unsigned how) {
   uint64_t past = m->events[m->n_events - 1 - back].id;
   switch (how % 4) {
     case 0: /* the slot was reserved a few events ago */
-      attach(m, keys & ALL_KEYS, SSE_CURSOR_NONE, past > BIRTH ? past : m->last);
+      attach(m, keys & ALL_KEYS, SSE_CURSOR_NONE, past > NEWEST ? past : m->last);
       break;
     case 1:
       attach(m, keys & ALL_KEYS, SSE_CURSOR_ID, past - (keys >> 6) % 2);
@@ -190,7 +193,7 @@ void model_attach(model_t *m, unsigned keys, unsigned how) {
       attach(m, keys & ALL_KEYS, SSE_CURSOR_ID, m->last + (how >> 2));
       break;
     default:
-      attach(m, keys & ALL_KEYS, SSE_CURSOR_BAD, past > BIRTH ? past : m->last);
+      attach(m, keys & ALL_KEYS, SSE_CURSOR_BAD, past > NEWEST ? past : m->last);
   }
 }
 
@@ -277,7 +280,7 @@ void model_hydrate(model_t *m, unsigned k, unsigned from) {
   for (size_t i = first; i < m->n_events; i++) {
     if (m->events[i].keys >> bit & 1) frames[n++] = frame_of(&m->events[i]);
   }
-  m->is_lossy = true; /* a floor may rise to where the history was said to begin */
+  if (floor > BIRTH) m->is_lossy = true; /* a floor may rise to it */
   if (is_fine(m, sse_hub_hydrate(m->fake.hub, &key, frames, n, floor)) && m->gaps[bit] > floor) {
     m->gaps[bit] = floor;
   }
@@ -431,7 +434,8 @@ static sse_hub_config_t read_config(fuzz_input_t *in) {
   static const uint64_t ttls[] = {0, 1, 500, 20000, 1000000};
   static const size_t queues[] = {1000, 0, 100, 100000};
   sse_hub_config_t config = fake_config();
-  config.birth = config.newest = BIRTH;
+  config.birth = BIRTH;
+  config.newest = NEWEST;
   config.history_size = sizes[fuzz_below(in, 6)];
   config.max_rings = rings[fuzz_below(in, 5)];
   config.history_ttl_us = ttls[fuzz_below(in, 5)];
@@ -441,14 +445,19 @@ static sse_hub_config_t read_config(fuzz_input_t *in) {
 }
 
 void model_init(model_t *m, const fuzz_input_t *in) {
-  *m = (model_t){.in = *in, .last = BIRTH};
+  *m = (model_t){.in = *in, .last = NEWEST};
   failing_mem_in(0);
   m->config = read_config(&m->in);
-  for (unsigned i = 0; i < N_BEFORE; i++) {
+  for (unsigned i = 0; i < N_BEFORE + N_SINCE; i++) {
     m->events[m->n_events++] =
-        (model_event_t){BIRTH - 40 * (N_BEFORE - i), (i * 11 + 1) & ALL_KEYS, i};
+        (model_event_t){BIRTH + 40 * (i + 1) - 40 * N_BEFORE, (i * 11 + 1) & ALL_KEYS, i};
   }
   fake_init(&m->fake, &m->config);
+  for (unsigned k = 0; k < MODEL_KEYS; k++) {
+    model_fail_memory(m, fuzz_below(&m->in, 8));
+    model_hydrate(m, k, fuzz_byte(&m->in));
+  }
+  failing_mem_in(0);
 }
 
 /* Everybody takes everything: who is left has all of it, who was sent away is gone. */

@@ -47,6 +47,7 @@ typedef struct {
   bool is_lossy; /* events may be missing for reasons that are not modelled */
 } model_t;
 
+/* Makes the hub and gives it, as its owner must, what is known of each key. */
 void model_init(model_t *m, const fuzz_input_t *in);
 void model_check(model_t *m);
 void model_finish(model_t *m);
