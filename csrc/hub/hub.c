@@ -192,9 +192,13 @@ int sse_hub_direct_user(sse_hub_t *hub, const sse_key_t *user, sse_frame_t *fram
 
 int sse_hub_hydrate(sse_hub_t *hub, const sse_key_t *key, sse_frame_t *const *frames, size_t n,
                     uint64_t floor) {
-  sse_channel_t *channel = sse_channels_obtain(&hub->channels, key);
-  if (channel == NULL) return SSE_ENOMEM;
   if (n > 0 && frames[n - 1]->id > hub->newest) hub->newest = frames[n - 1]->id;
+  sse_channel_t *channel = sse_channels_obtain(&hub->channels, key);
+  if (channel == NULL) {
+    /* As where a publish finds no memory: nowhere to note it for this key alone. */
+    sse_channels_gap(&hub->channels, n > 0 ? frames[n - 1]->id : floor);
+    return SSE_ENOMEM;
+  }
   bool is_new = !channel->has_ring;
   sse_ring_t *ring = sse_channels_ring(&hub->channels, channel, hub->now);
   int rc = sse_ring_hydrate(ring, frames, n, floor);
