@@ -4,7 +4,7 @@
 CC ?= cc
 # Warnings are errors for those who change the code, not for those who try it.
 build test test-c test-js test-browser c-programs valgrind soak coverage fuzz: export SSE_WERROR = 1
-soak: export SOAK_MINUTES ?= 60
+soak: export SOAK_MINUTES ?= $(or $(T),60)
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
@@ -46,12 +46,13 @@ valgrind: setup-soak ## the C tests under Valgrind, built without sanitizers
 		echo "== $$program"; $(VALGRIND) $$program || failed=$$((failed + 1)); \
 	done; echo "valgrind: $(words $(PROGRAMS_plain)) programs, $$failed failed"; [ $$failed -eq 0 ]
 
-soak: setup-test valgrind ## hours, not minutes: Valgrind, storms of faults, odd tokens, chaos (SOAK_MINUTES=60)
+soak: setup-test valgrind ## Valgrind, storms of faults, odd tokens, then chaos and churn for T minutes each (T=60)
 	@$(MAKE) -s build/c-asan/test/c/io/test_faults
 	@SSE_STORMS=20000 build/c-asan/test/c/io/test_faults
 	@node tools/build.js --werror
 	@node test/soak/tokens.js
 	@node test/soak/chaos.js
+	@node test/soak/churn.js
 
 bench: setup-bench ## the benchmarks, about 25 minutes (QUICK=1: a short run of 4)
 coverage: setup-test ## which lines of csrc the C and the JavaScript tests reach
@@ -191,15 +192,19 @@ FUZZED_hub := hub
 FUZZED_json := jose
 FUZZED_jwks := jose
 FUZZED_jws := jose
+FUZZED_store := hub store
 
 FUZZ_HELPERS_encoder := test/c/hub/spec_parser.c
 FUZZ_HELPERS_hub := test/fuzz/hub_store.c test/fuzz/failing_mem.c test/c/hub/fake_hub.c test/c/hub/spec_parser.c
 FUZZ_HELPERS_json := test/fuzz/reference_json.c
+FUZZ_HELPERS_store := test/c/store/store_fixture.c
 
 WRAPPED_fuzz_hub := sse_malloc sse_calloc sse_realloc sse_free
 
+# $(call fuzz-libs,TARGET)
+fuzz-libs = $(foreach l,$(FUZZED_$(1)),$(LIBS_$(l))) -lcmocka -lpthread
 # $(call fuzz-objects,VARIANT,TARGET)
-fuzz-objects = $(call objects,$(1),$(call layer,$(FUZZED_$(2))) $(FUZZ_HELPERS_$(2))) \
+fuzz-objects = $(call objects,$(1),$(foreach l,$(FUZZED_$(2)),$(call layer,$(l))) $(FUZZ_HELPERS_$(2))) \
 	build/c-$(1)/test/fuzz/fuzz_$(2).o
 
 # Coverage is of csrc and of the targets, not of the helpers from test/c.
@@ -214,11 +219,11 @@ build/c-fuzz/test/c/%.o: test/c/%.c Makefile
 # $(call target-rules,TARGET)
 define target-rules
 build/c-asan/test/fuzz/fuzz_$(1): $(call fuzz-objects,asan,$(1)) build/c-asan/test/fuzz/replay.o
-	$$(CC) $$(SAN_asan) $$(call wrap,fuzz_$(1)) $$^ -o $$@ $$(LIBS_$$(FUZZED_$(1))) -lcmocka
+	$$(CC) $$(SAN_asan) $$(call wrap,fuzz_$(1)) $$^ -o $$@ $(call fuzz-libs,$(1))
 
 build/c-fuzz/test/fuzz/fuzz_$(1): $(call fuzz-objects,fuzz,$(1))
 	$$(FUZZ_CC) -fsanitize=fuzzer,address,undefined $$(call wrap,fuzz_$(1)) $$^ -o $$@ \
-		$$(LIBS_$$(FUZZED_$(1))) -lcmocka
+		$(call fuzz-libs,$(1))
 endef
 
 $(foreach t,$(TARGETS),$(eval $(call target-rules,$(t))))

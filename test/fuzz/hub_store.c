@@ -12,7 +12,7 @@
 #define ALL_KEYS ((1u << MODEL_KEYS) - 1)
 
 void model_fail_memory(model_t *m, unsigned n) {
-  if (n > 0) m->is_lossy = true;
+  if (n > 0) m->is_lossy = m->is_short_of_memory = true;
   failing_mem_in(n);
 }
 
@@ -124,13 +124,15 @@ void model_republish(model_t *m) {
 
 /* True where the hub has no excuse for `recovered: false`. */
 static bool must_recover(const model_t *m, unsigned keys, uint64_t cursor) {
-  if (m->is_lossy || m->config.history_ttl_us > 0 || m->config.max_rings < MODEL_KEYS) return false;
+  const sse_hub_config_t *config = &m->config;
+  if (m->is_lossy || config->history_ttl_us > 0 || config->max_rings < MODEL_KEYS) return false;
+  if (config->history_max_bytes > 0 || config->history_total_bytes > 0) return false;
   if (cursor < BIRTH || cursor > m->last) return false;
   for (unsigned k = 0; k < MODEL_KEYS; k++) {
     uint32_t after = 0;
     for (size_t i = 0; i < m->n_events; i++)
       after += m->events[i].id > cursor && (m->events[i].keys >> k & 1);
-    if ((keys >> k & 1) && after > m->config.history_size) return false;
+    if ((keys >> k & 1) && after > config->history_size) return false;
   }
   return true;
 }
@@ -427,19 +429,25 @@ void model_check(model_t *m) {
   FUZZ_CHECK(counters.clients == n_open);
   FUZZ_CHECK(counters.delivered == m->delivered);
   FUZZ_CHECK(counters.rings <= m->config.max_rings && counters.rings <= MODEL_KEYS);
+  /* A frame whose sharing could not be noted counts once for each ring. */
+  size_t most = m->is_short_of_memory ? 0 : m->config.history_total_bytes;
+  FUZZ_CHECK(most == 0 || counters.history_bytes <= most);
 }
 
 static sse_hub_config_t read_config(fuzz_input_t *in) {
   static const uint32_t sizes[] = {100, 0, 1, 2, 3, 10}, rings[] = {1000, 1, 2, 3, 6};
   static const uint64_t ttls[] = {0, 1, 500, 20000, 1000000};
-  static const size_t queues[] = {1000, 0, 100, 100000};
+  static const size_t queues[] = {1000, 0, 100, 100000}, bytes[] = {0, 300, 1000};
   sse_hub_config_t config = fake_config();
   config.birth = BIRTH;
   config.newest = NEWEST;
   config.history_size = sizes[fuzz_below(in, 6)];
   config.max_rings = rings[fuzz_below(in, 5)];
   config.history_ttl_us = ttls[fuzz_below(in, 5)];
-  config.heartbeat_us = fuzz_below(in, 2) * 400000;
+  uint8_t more = fuzz_byte(in);
+  config.heartbeat_us = more % 2 * 400000;
+  config.history_max_bytes = bytes[more / 2 % 3];
+  config.history_total_bytes = bytes[more / 8 % 3] * 4;
   config.max_queued_bytes = queues[fuzz_below(in, 4)];
   return config;
 }

@@ -44,7 +44,8 @@ typedef struct {
   uint64_t last;             /* newest id                                     */
   uint64_t gaps[MODEL_KEYS]; /* up to here events may be missing              */
   uint64_t delivered;
-  bool is_lossy; /* events may be missing for reasons that are not modelled */
+  bool is_short_of_memory; /* allocations were told to fail */
+  bool is_lossy;           /* events may be missing for reasons that are not modelled */
 } model_t;
 
 /* Makes the hub and gives it, as its owner must, what is known of each key. */

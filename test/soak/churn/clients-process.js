@@ -6,6 +6,7 @@
 const net = require('node:net');
 
 const { Frames } = require('../../js/chaos/frames');
+const { Dechunker } = require('../../js/helpers/client');
 const { makeRandom } = require('../../js/helpers/seeded-random');
 const { Expectation } = require('./expectation');
 
@@ -49,17 +50,22 @@ class Subscriber {
     this.socket = socket;
     const frames = new Frames((frame) => this._take(frame));
     let head = '';
+    let dechunker = null;
+    const take = (bytes) => frames.push(dechunker === null ? bytes : dechunker.push(bytes));
     socket.on('data', (bytes) => {
       if (socket !== this.socket || this.isCut) return;
-      if (head === null) return frames.push(bytes);
+      if (head === null) {
+        take(bytes);
+        return;
+      }
       head += bytes.toString('latin1');
       const end = head.indexOf('\r\n\r\n');
-      if (end === -1) return undefined;
-      const body = head.slice(end + 4);
+      if (end === -1) return;
+      const body = Buffer.from(head.slice(end + 4), 'latin1');
       if (!head.startsWith('HTTP/1.1 200')) counts.refused += 1;
-      if (/^transfer-encoding/im.test(head)) complain(`${this.number}: a chunked answer`);
+      if (/^transfer-encoding: chunked/im.test(head)) dechunker = new Dechunker();
       head = null;
-      return frames.push(Buffer.from(body, 'latin1'));
+      take(body);
     });
     socket.on('error', () => {});
     socket.on('close', () => {
