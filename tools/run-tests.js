@@ -33,7 +33,7 @@ const EXIT_GRACE = 10_000;
 const ONCE = [
   'check-layers', 'docs', 'run-tests', 'types', 'types-resolution',
   'chaos', 'dead-peers', 'slow-readers', 'storm',
-  'adversarial', 'conformance', 'differential',
+  'adversarial', 'conformance', 'differential', 'fuzz-request', 'soak',
 ].map((name) => `${name}.test.js`);
 
 const totals = { passed: 0, failed: 0 };

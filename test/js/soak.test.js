@@ -36,7 +36,7 @@ describe('the churn', function () {
 
   for (const [plant, pattern] of [['loss', /missed: /], ['double', /doubled: /], ['descriptor', /left open: /]]) {
     it(`notices a ${plant} that is planted`, async () => {
-      const { faults } = await run({ ...SHORT, ms: plant === 'descriptor' ? 1000 : 20_000, plant });
+      const { faults } = await run({ ...SHORT, ms: plant === 'descriptor' ? 500 : 20_000, patience: plant === 'descriptor' ? 1000 : 10_000, plant });
       assert.match(faults.join('\n'), pattern);
     });
   }

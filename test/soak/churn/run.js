@@ -24,6 +24,7 @@ const NODE = ['--expose-gc', '--max-semi-space-size=2'];
 const FULL = {
   connections: 2000, churn: 50, rate: 500, channels: 100, bulkChannels: 4, bulkEvery: 50, bulkSubscribersEvery: 40,
   ramp: 100, absence: 3000, longAbsence: 90_000, slowEvery: 2000, shortPause: 3000, longPause: 15_000, sampleEvery: 2000,
+  patience: 10_000,
 };
 
 /** A process that answers messages. */
@@ -77,9 +78,9 @@ async function watch({ server, clients, plan, started, onProgress }) {
 }
 
 /** Waits until the server has closed what was left. @returns {Promise<object>} what is still open */
-async function drained(server, before) {
+async function drained(server, before, patience) {
   let left;
-  for (let i = 0; i < 200; i++) {
+  for (let i = 0; i * 50 < patience; i++) {
     left = await server.ask('left');
     const hasClients = left.clients.some((n) => n > 0) || left.stats.some(({ socket, stream }) => socket + stream > 0);
     if (!hasClients && left.descriptors <= before.descriptors) return { left, isBack: true };
@@ -107,7 +108,7 @@ async function play({ server, clients, plan, onProgress }) {
   const { problems, counts } = await clients.ask('progress');
   faults.push(...problems);
   await clients.ask('close');
-  const { left, isBack } = await drained(server, before);
+  const { left, isBack } = await drained(server, before, plan.patience);
   if (!isBack) faults.push(`left open: ${JSON.stringify(left)}, before: ${JSON.stringify(before)}`);
   const filled = await clients.ask('fill', { places: plan.maxClients });
   if (filled.letIn !== filled.wanted) faults.push(`of ${filled.wanted} places ${filled.letIn} could be taken again`);
