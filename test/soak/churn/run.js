@@ -23,7 +23,7 @@ const NODE = ['--expose-gc', '--max-semi-space-size=2'];
 /** What a whole soak does; 2,000 connections, 50 of which leave and 500 events a second. */
 const FULL = {
   connections: 2000, churn: 50, rate: 500, channels: 100, bulkChannels: 4, bulkEvery: 50, bulkSubscribersEvery: 40,
-  ramp: 100, absence: 3000, longAbsence: 90_000, slowEvery: 2000, shortPause: 3000, longPause: 15_000, sampleEvery: 2000,
+  ramp: 100, absence: 3000, longAbsence: 90_000, slowEvery: 2000, shortPause: 3000, longPause: 25_000, sampleEvery: 2000,
   patience: 10_000,
 };
 
