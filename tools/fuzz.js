@@ -104,15 +104,16 @@ function runAll(targets, seconds) {
 /** Seeds that somebody has named are kept: each is the input of a fault. */
 const isNamed = (name) => !/^[0-9a-f]{12}$/.test(name);
 
-/** As few inputs as cover all edges: by libFuzzer's counters every loop that ran once more would keep one. */
+/** As few inputs as cover all edges beside those that are named: by libFuzzer's counters every loop that ran once more would keep one. */
 function minimise(target) {
   const [found, seeds, out] = [`${FOUND}/${target}`, `${SEEDS}/${target}`, `build/fuzz/merged/${target}`];
   fs.rmSync(path.join(ROOT, out), { recursive: true, force: true });
   for (const folder of [out, found, seeds]) makeFolder(folder);
+  for (const name of filesIn(seeds).filter(isNamed)) fs.copyFileSync(path.join(ROOT, seeds, name), path.join(ROOT, out, name));
   const { status, output } = libFuzzer(target, ['-set_cover_merge=1', '-use_counters=0', '-use_cmp=0', `-max_len=${MOST_BYTES[target] ?? 4096}`, out, seeds, found]);
   if (status !== 0) fail(`the corpus of ${target} cannot be merged:\n${output}`);
   for (const name of filesIn(seeds)) if (!isNamed(name)) fs.rmSync(path.join(ROOT, seeds, name));
-  for (const name of filesIn(out)) fs.copyFileSync(path.join(ROOT, out, name), path.join(ROOT, seeds, name.slice(0, 12)));
+  for (const name of filesIn(out).filter((file) => /^[0-9a-f]{40}$/.test(file))) fs.copyFileSync(path.join(ROOT, out, name), path.join(ROOT, seeds, name.slice(0, 12)));
   console.log(`${target}: ${filesIn(seeds).length} files`);
 }
 
