@@ -122,7 +122,8 @@ static void directory_scenario(void) {
     sse_handle_t handle;
     sse_key_t user = fake_key(SSE_SCOPE_USER, "iss", i % 2 == 0 ? "ann" : "bob");
     sse_span_t channel = sse_span_cstr("orders");
-    sse_arrival_t arrival = {.id = sse_span_cstr("id"), .channels = &channel, .n_channels = 1};
+    sse_arrival_t arrival = {
+        .id = sse_span_cstr("id"), .channels = &channel, .n_channels = 1, .ends_at = 100 + i};
     if (!is_fine(sse_directory_reserve(&dir, &handle))) continue;
     slots++;
     is_fine(sse_directory_assign(&dir, handle, &user));
