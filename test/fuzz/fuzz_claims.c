@@ -65,17 +65,21 @@ static sse_jose_reason_t expected(const cJSON *payload, double skew, double now)
 
 static void check_claims(const sse_claims_t *claims, const cJSON *payload, double skew,
                          double now) {
-  const cJSON *sub = get(payload, "sub"), *nbf = get(payload, "nbf");
+  const cJSON *sub = get(payload, "sub"), *nbf = get(payload, "nbf"), *iat = get(payload, "iat");
   FUZZ_CHECK(claims->sub.len == strlen(sub->valuestring));
   FUZZ_CHECK(memcmp(claims->sub.ptr, sub->valuestring, claims->sub.len) == 0);
   FUZZ_CHECK(claims->exp == get(payload, "exp")->valuedouble);
   FUZZ_CHECK(claims->nbf == (nbf != NULL ? nbf->valuedouble : 0));
+  FUZZ_CHECK(claims->iat == (iat != NULL ? iat->valuedouble : 0));
   FUZZ_CHECK(strcmp(issuers[claims->issuer], get(payload, "iss")->valuestring) == 0);
   /* The rules hold at this moment and never after the end. */
-  FUZZ_CHECK(sse_claims_check_times(claims->exp, claims->nbf, skew, now) == SSE_JOSE_OK);
+  FUZZ_CHECK(sse_claims_check_times(claims->exp, claims->nbf, claims->iat, skew, now) ==
+             SSE_JOSE_OK);
   double end = claims->exp + skew;
-  FUZZ_CHECK(sse_claims_check_times(claims->exp, claims->nbf, skew, end) == SSE_JOSE_E_EXP);
-  FUZZ_CHECK(sse_claims_check_times(claims->exp, claims->nbf, skew, NAN) == SSE_JOSE_E_EXP);
+  FUZZ_CHECK(sse_claims_check_times(claims->exp, claims->nbf, claims->iat, skew, end) ==
+             SSE_JOSE_E_EXP);
+  FUZZ_CHECK(sse_claims_check_times(claims->exp, claims->nbf, claims->iat, skew, NAN) ==
+             SSE_JOSE_E_EXP);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
