@@ -54,7 +54,6 @@ soak: setup-test valgrind ## Valgrind, storms of faults, odd tokens, then chaos 
 	@node test/soak/chaos.js
 	@node test/soak/churn.js
 
-bench: setup-bench ## the benchmarks, about 25 minutes (QUICK=1: a short run of 4)
 coverage: setup-test ## which lines of csrc the C and the JavaScript tests reach
 	@node tools/coverage.js
 
@@ -62,7 +61,7 @@ fuzz: setup-fuzz ## the fuzz targets under libFuzzer, each for T seconds (T=60)
 	@node tools/build.js
 	@node tools/fuzz.js --seconds=$(or $(T),60)
 
-bench: setup ## the benchmarks (QUICK=1: a short run)
+bench: setup-bench ## the benchmarks, about 25 minutes (QUICK=1: a short run of 4)
 	@node tools/build.js
 	@node bench/run.js $(if $(QUICK),--quick) --pictures
 	@node bench/tenants.js
@@ -88,6 +87,7 @@ setup-soak:
 
 setup-bench:
 	@tools/setup.sh bench
+
 setup-fuzz:
 	@tools/setup.sh fuzz
 
@@ -174,8 +174,6 @@ coverage-list:
 
 -include $(wildcard build/c-*/*/*/*.d build/c-*/*/*/*/*.d)
 
-.PHONY: help demo test build test-c test-js test-browser lint layers mutants valgrind soak bench bench-check \
-	format clean setup setup-test setup-soak setup-bench c-programs c-list
 # ---- fuzz targets -----------------------------------------------------------
 # One program for each test/fuzz/fuzz_*.c. Variants: build/c-asan with replay.c, which
 # `make test` runs over the corpus, and build/c-fuzz with clang's libFuzzer, which
@@ -231,6 +229,6 @@ $(foreach t,$(TARGETS),$(eval $(call target-rules,$(t))))
 -include $(wildcard build/c-*/test/fuzz/*.d)
 
 .PHONY: help demo test build test-c test-js test-browser lint layers mutants valgrind soak coverage fuzz bench \
-	format clean setup setup-test setup-soak setup-fuzz c-programs c-list coverage-list
+	bench-check format clean setup setup-test setup-soak setup-bench setup-fuzz c-programs c-list coverage-list
 .SECONDARY:
 .DEFAULT_GOAL := help

@@ -4,17 +4,13 @@
 #   tools/setup.sh build   what the addon is built with, and the npm packages
 #   tools/setup.sh test    the same, and what the tests are run with
 #   tools/setup.sh soak    what the addon and the C tests are built with, and Valgrind
+#   tools/setup.sh fuzz    the same with clang and libFuzzer in Valgrind's place
 #   tools/setup.sh bench   what the addon is built with, and the peers that are no npm packages
 #
 # Debian and Ubuntu: through apt-get, as root or with a sudo that asks nothing.
-# Elsewhere it prints the one line to run: for `build` and `soak` it then stops; for
+# Elsewhere it prints the one line to run: for `build`, `soak` and `fuzz` it then stops; for
 # `test` it goes on, and the runner skips by name what cannot run (with CI=true it stops);
 # for `bench` it goes on too, and the report names the peers that were left out.
-#   tools/setup.sh fuzz    the same with clang and libFuzzer in Valgrind's place
-#
-# Debian and Ubuntu: through apt-get, as root or with a sudo that asks nothing.
-# Elsewhere it prints the one line to run, and stops; but for `test` it goes on, and the
-# runner skips by name what cannot run (with CI=true it stops).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -133,8 +129,7 @@ demand() {
 }
 
 main() {
-  case ${1:-} in build | test | soak | bench) ;; *) echo 'usage: tools/setup.sh build|test|soak|bench' >&2 && exit 2 ;; esac
-  case ${1:-} in build | test | soak | fuzz) ;; *) echo 'usage: tools/setup.sh build|test|soak|fuzz' >&2 && exit 2 ;; esac
+  case ${1:-} in build | test | soak | fuzz | bench) ;; *) echo 'usage: tools/setup.sh build|test|soak|fuzz|bench' >&2 && exit 2 ;; esac
   need_node
   demand "$BUILD_NEEDS" 'to build with'
   setup_npm
