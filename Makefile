@@ -3,8 +3,8 @@
 
 CC ?= cc
 # Warnings are errors for those who change the code, not for those who try it.
-build test test-c test-js test-browser c-programs valgrind soak: export SSE_WERROR = 1
-soak: export SOAK_MINUTES ?= 60
+build test test-c test-js test-browser c-programs valgrind soak coverage fuzz: export SSE_WERROR = 1
+soak: export SOAK_MINUTES ?= $(or $(T),60)
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
@@ -46,21 +46,33 @@ valgrind: setup-soak ## the C tests under Valgrind, built without sanitizers
 		echo "== $$program"; $(VALGRIND) $$program || failed=$$((failed + 1)); \
 	done; echo "valgrind: $(words $(PROGRAMS_plain)) programs, $$failed failed"; [ $$failed -eq 0 ]
 
-soak: setup-test valgrind ## hours, not minutes: Valgrind, storms of faults, odd tokens, chaos (SOAK_MINUTES=60)
+soak: setup-test valgrind ## Valgrind, storms of faults, odd tokens, then chaos and churn for T minutes each (T=60)
 	@$(MAKE) -s build/c-asan/test/c/io/test_faults
 	@SSE_STORMS=20000 build/c-asan/test/c/io/test_faults
 	@node tools/build.js --werror
 	@node test/soak/tokens.js
 	@node test/soak/chaos.js
 	@node test/soak/backplane.js
+	@node test/soak/churn.js
 
-bench: setup ## the benchmarks (QUICK=1: a short run)
+coverage: setup-test ## which lines of csrc the C and the JavaScript tests reach
+	@node tools/coverage.js
+
+fuzz: setup-fuzz ## the fuzz targets under libFuzzer, each for T seconds (T=60)
 	@node tools/build.js
-	@node bench/run.js $(if $(QUICK),--quick)
+	@node tools/fuzz.js --seconds=$(or $(T),60)
+
+bench: setup-bench ## the benchmarks, about 25 minutes (QUICK=1: a short run of 4)
+	@node tools/build.js
+	@node bench/run.js $(if $(QUICK),--quick) --pictures
 	@node bench/tenants.js
 
+bench-check: setup-bench ## a short benchmark against bench/thresholds.json: fails on a regression
+	@node tools/build.js
+	@node bench/check.js
+
 format: ## clang-format over the C sources
-	clang-format -i $(shell find csrc test/c -name '*.[ch]')
+	clang-format -i $(shell find csrc test/c test/fuzz -name '*.[ch]')
 
 clean: ## remove what was built
 	rm -rf build
@@ -74,22 +86,31 @@ setup-test:
 setup-soak:
 	@tools/setup.sh soak
 
+setup-bench:
+	@tools/setup.sh bench
+
+setup-fuzz:
+	@tools/setup.sh fuzz
+
 # ---- C test programs -------------------------------------------------------
 # One program for each test/c/<layer>/test_*.c, linked with the layers that this
 # layer may use and with the helpers (any other .c) in test/c and beside the test.
 # Variants: build/c-asan (all), build/c-tsan (io, the layer with threads) and, for
-# `make valgrind` alone, build/c-plain (all).
+# `make valgrind` alone, build/c-plain (all), for `make coverage` build/c-cov (all).
 
 SAN_asan := -fsanitize=address,undefined,float-cast-overflow
 SAN_tsan := -fsanitize=thread
 SAN_plain := -DSSE_UNDER_VALGRIND -DWAIT_SECONDS=120
-TESTED_asan := hub io jose
-TESTED_tsan := io
-TESTED_plain := hub io jose
+SAN_cov := --coverage -fprofile-update=atomic -O0
+TESTED_asan := hub io jose store
+TESTED_tsan := io store
+TESTED_plain := hub io jose store
+TESTED_cov := hub io jose store
 
 LINKED_hub := hub
 LINKED_io := hub io
 LINKED_jose := jose
+LINKED_store := hub store
 
 # Helpers from beside another layer's tests.
 HELPERS_io := test/c/hub/spec_parser.c
@@ -99,11 +120,13 @@ WRAPPED_io := send sendmsg recv fcntl getsockopt setsockopt getsockname ioctl cl
 	uv_poll_init uv_poll_start uv_loop_init uv_async_init uv_timer_init \
 	uv_thread_create uv_mutex_init sse_malloc sse_calloc sse_realloc
 WRAPPED_test_hub_oom := sse_malloc sse_calloc sse_realloc
+WRAPPED_test_store_oom := sse_malloc sse_calloc sse_realloc
 
 LIBS_hub :=
 LIBS_io = $(shell pkg-config --libs libuv)
 LIBS_jose = $(shell pkg-config --libs libcjson libcrypto)
-CFLAGS_DEPS = $(shell pkg-config --cflags libuv libcjson libcrypto cmocka)
+LIBS_store = $(shell pkg-config --libs sqlite3)
+CFLAGS_DEPS = $(shell pkg-config --cflags libuv libcjson libcrypto sqlite3 cmocka)
 
 C_FLAGS := -std=c11 -D_GNU_SOURCE -Icsrc -Itest/c -g -O1 \
 	-fno-sanitize-recover=all -fno-omit-frame-pointer -MMD -MP \
@@ -112,7 +135,8 @@ C_FLAGS := -std=c11 -D_GNU_SOURCE -Icsrc -Itest/c -g -O1 \
 # $(call objects,VARIANT,SOURCES)
 objects = $(patsubst %.c,build/c-$(1)/%.o,$(2))
 # $(call layer,NAME) and $(call helpers,LAYER): sources
-layer = $(wildcard csrc/$(1)/*.c)
+# (none.c stands in for the store of a build without SQLite)
+layer = $(filter-out csrc/store/none.c,$(wildcard csrc/$(1)/*.c))
 helpers = $(filter-out test/c/$(1)/test_%,$(wildcard test/c/*.c test/c/$(1)/*.c)) $(HELPERS_$(1))
 # $(call programs,VARIANT,LAYER)
 programs = $(patsubst %.c,build/c-$(1)/%,$(wildcard test/c/$(2)/test_*.c))
@@ -136,19 +160,76 @@ $(call programs,$(1),$(2)): build/c-$(1)/%: build/c-$(1)/%.o \
 	$$(CC) $$(SAN_$(1)) $$(call wrap,$(2) $$(@F)) $$^ -o $$@ $$(LIBS_$(2)) -lcmocka -lpthread
 endef
 
-$(foreach v,asan tsan plain,$(eval $(call variant-rules,$(v))))
-$(foreach v,asan tsan plain,$(foreach l,$(TESTED_$(v)),$(eval $(call program-rules,$(v),$(l)))))
+$(foreach v,asan tsan plain cov,$(eval $(call variant-rules,$(v))))
+$(foreach v,asan tsan plain cov,$(foreach l,$(TESTED_$(v)),$(eval $(call program-rules,$(v),$(l)))))
 
 VALGRIND := valgrind --quiet --leak-check=full --error-exitcode=1
 
-C_PROGRAMS := $(PROGRAMS_asan) $(PROGRAMS_tsan)
+C_PROGRAMS := $(PROGRAMS_asan) $(PROGRAMS_tsan) \
+	$(patsubst test/fuzz/%.c,build/c-asan/test/fuzz/%,$(wildcard test/fuzz/fuzz_*.c))
 c-programs: $(C_PROGRAMS)
 c-list:
 	@printf '%s\n' $(C_PROGRAMS)
+coverage-list:
+	@printf '%s\n' $(PROGRAMS_cov)
 
 -include $(wildcard build/c-*/*/*/*.d build/c-*/*/*/*/*.d)
 
-.PHONY: help demo test build test-c test-js test-browser lint layers mutants valgrind soak bench \
-	format clean setup setup-test setup-soak c-programs c-list
+# ---- fuzz targets -----------------------------------------------------------
+# One program for each test/fuzz/fuzz_*.c. Variants: build/c-asan with replay.c, which
+# `make test` runs over the corpus, and build/c-fuzz with clang's libFuzzer, which
+# `make fuzz` runs. Helpers are those sources named here.
+
+TARGETS := $(patsubst test/fuzz/fuzz_%.c,%,$(wildcard test/fuzz/fuzz_*.c))
+FUZZ_CC ?= clang
+SAN_fuzz := -fsanitize=fuzzer-no-link,address,undefined,float-cast-overflow
+
+FUZZED_base64url := jose
+FUZZED_claims := jose
+FUZZED_encoder := hub
+FUZZED_hub := hub
+FUZZED_json := jose
+FUZZED_jwks := jose
+FUZZED_jws := jose
+FUZZED_store := hub store
+
+FUZZ_HELPERS_encoder := test/c/hub/spec_parser.c
+FUZZ_HELPERS_hub := test/fuzz/hub_store.c test/fuzz/failing_mem.c test/c/hub/fake_hub.c test/c/hub/spec_parser.c
+FUZZ_HELPERS_json := test/fuzz/reference_json.c
+FUZZ_HELPERS_store := test/c/store/store_fixture.c
+
+WRAPPED_fuzz_hub := sse_malloc sse_calloc sse_realloc sse_free
+
+# $(call fuzz-libs,TARGET)
+fuzz-libs = $(foreach l,$(FUZZED_$(1)),$(LIBS_$(l))) -lcmocka -lpthread
+# $(call fuzz-objects,VARIANT,TARGET)
+fuzz-objects = $(call objects,$(1),$(foreach l,$(FUZZED_$(2)),$(call layer,$(l))) $(FUZZ_HELPERS_$(2))) \
+	build/c-$(1)/test/fuzz/fuzz_$(2).o
+
+# Coverage is of csrc and of the targets, not of the helpers from test/c.
+build/c-fuzz/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(C_FLAGS) $(CFLAGS_DEPS) $(SAN_fuzz) -c $< -o $@
+
+build/c-fuzz/test/c/%.o: test/c/%.c Makefile
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(C_FLAGS) $(CFLAGS_DEPS) $(subst fuzzer-no-link$(comma),,$(SAN_fuzz)) -O2 -c $< -o $@
+
+# $(call target-rules,TARGET)
+define target-rules
+build/c-asan/test/fuzz/fuzz_$(1): $(call fuzz-objects,asan,$(1)) build/c-asan/test/fuzz/replay.o
+	$$(CC) $$(SAN_asan) $$(call wrap,fuzz_$(1)) $$^ -o $$@ $(call fuzz-libs,$(1))
+
+build/c-fuzz/test/fuzz/fuzz_$(1): $(call fuzz-objects,fuzz,$(1))
+	$$(FUZZ_CC) -fsanitize=fuzzer,address,undefined $$(call wrap,fuzz_$(1)) $$^ -o $$@ \
+		$(call fuzz-libs,$(1))
+endef
+
+$(foreach t,$(TARGETS),$(eval $(call target-rules,$(t))))
+
+-include $(wildcard build/c-*/test/fuzz/*.d)
+
+.PHONY: help demo test build test-c test-js test-browser lint layers mutants valgrind soak coverage fuzz bench \
+	bench-check format clean setup setup-test setup-soak setup-bench setup-fuzz c-programs c-list coverage-list
 .SECONDARY:
 .DEFAULT_GOAL := help

@@ -7,16 +7,19 @@
     'openssl_fips': '',
     # 1: warnings are errors (our own builds; never on a user's machine).
     'sse_werror%': 0,
-    # '', 'address' (with undefined behaviour) or 'thread'.
+    # '', 'address' (with undefined behaviour), 'thread' or 'coverage' (gcov's counters).
     'sse_sanitize%': '',
     # Distributions build Node against shared libraries: link them then too.
     'node_shared_openssl%': 'false',
     'node_shared_libuv%': 'false',
+    # history.file needs it; without it that option is refused.
+    'sse_sqlite%': '<!(pkg-config --exists sqlite3 && echo 1 || echo 0)',
   },
   'targets': [
     {
       'target_name': 'native_sse',
       'sources': [
+        'csrc/hub/budget.c',
         'csrc/hub/channel.c',
         'csrc/hub/client.c',
         'csrc/hub/command.c',
@@ -33,10 +36,12 @@
         'csrc/hub/mem.c',
         'csrc/hub/reason.c',
         'csrc/hub/ring.c',
+        'csrc/hub/sizes.c',
         'csrc/hub/table.c',
 
         'csrc/io/clock.c',
         'csrc/io/mailbox.c',
+        'csrc/io/memory.c',
         'csrc/io/peer.c',
         'csrc/io/shard.c',
         'csrc/io/socket_sink.c',
@@ -60,6 +65,7 @@
         'csrc/napi/env.c',
         'csrc/napi/event_port.c',
         'csrc/napi/fanout.c',
+        'csrc/napi/history_file.c',
         'csrc/napi/hub_binding.c',
         'csrc/napi/hub_call.c',
         'csrc/napi/hub_directory.c',
@@ -69,6 +75,7 @@
         'csrc/napi/jose_values.c',
         'csrc/napi/key_list.c',
         'csrc/napi/napi_util.c',
+        'csrc/napi/size_list.c',
         'csrc/napi/stream_sink.c',
       ],
       'include_dirs': ['csrc'],
@@ -107,6 +114,21 @@
         ],
       },
       'conditions': [
+        ['sse_sqlite==1', {
+          'sources': [
+            'csrc/store/batch.c',
+            'csrc/store/db.c',
+            'csrc/store/load.c',
+            'csrc/store/mark.c',
+            'csrc/store/store.c',
+            'csrc/store/writer.c',
+          ],
+          'cflags': ['<!@(pkg-config --cflags sqlite3)'],
+          'xcode_settings': {'OTHER_CFLAGS': ['<!@(pkg-config --cflags sqlite3)']},
+          'libraries': ['<!@(pkg-config --libs sqlite3)'],
+        }, {
+          'sources': ['csrc/store/none.c'],
+        }],
         ['sse_werror==1', {
           'cflags': ['-Werror'],
           'xcode_settings': {'GCC_TREAT_WARNINGS_AS_ERRORS': 'YES'},
@@ -132,7 +154,14 @@
           'cflags': ['-fsanitize=thread', '-fno-omit-frame-pointer'],
           'ldflags': ['-fsanitize=thread'],
         }],
-        ['sse_sanitize!=""', {
+        ['sse_sanitize=="coverage"', {
+          'cflags': ['--coverage', '-fprofile-update=atomic'],
+          'ldflags': ['--coverage'],
+          'configurations': {
+            'Release': {'cflags!': ['-O3'], 'cflags': ['-O0']},
+          },
+        }],
+        ['sse_sanitize=="address" or sse_sanitize=="thread"', {
           'configurations': {
             'Release': {'cflags!': ['-O3'], 'cflags': ['-O1']},
           },

@@ -197,8 +197,8 @@ export interface JwksOptions {
    */
   staleIfError?: number;
   /**
-   * Tokens whose signature is remembered to be good, 0 to 1,000,000, so that those who reconnect cost no check of it.
-   * All other checks are made each time. @defaultValue 10_000
+   * Tokens that are remembered to be good (a digest and the claims), 0 to 1,000,000, so that those who reconnect cost no
+   * signature check. Times and keys are looked at each time. @defaultValue 10_000
    */
   cacheSize?: number;
   /** Allow `http:` for any host. @defaultValue false */
@@ -211,8 +211,35 @@ export interface JwksOptions {
 export interface HistoryOptions {
   /** Events kept for each channel and each user, 0 to 1,000,000. @defaultValue 100 */
   size?: number;
+  /**
+   * Another size for the channels (with `SseManager` the topics) whose name starts with a prefix, as in
+   * `{ 'chat:': 1000, 'price:': 1 }`. The longest prefix decides; at most 100 of them. @defaultValue undefined
+   */
+  sizes?: Readonly<Record<string, number>>;
+  /**
+   * Bytes of events, as sent, kept for each channel and each user. Of more the oldest go.
+   * @defaultValue 8_388_608
+   */
+  maxBytes?: number;
+  /**
+   * Bytes of events kept in all, each counted once. Of more the oldest of the channel that was idle longest go.
+   * @defaultValue 268_435_456
+   */
+  totalBytes?: number;
   /** Milliseconds that an event is kept. @defaultValue Infinity */
   ttl?: number;
+  /**
+   * A file that keeps the history, so that it survives the process. Each server needs one of its own. See
+   * docs/durable-history.md. @defaultValue undefined
+   * @throws `ERR_SSE_HISTORY_LOCKED`, `ERR_SSE_HISTORY_VERSION`, `ERR_SSE_HISTORY_CORRUPT`, `ERR_SSE_HISTORY_IO`, and
+   *   `ERR_SSE_UNSUPPORTED_RUNTIME` where the package was built without SQLite
+   */
+  file?: string;
+  /**
+   * Milliseconds between syncs of the file, 1 to 3,600,000; or `'always'`: `publish` then resolves when the event is on
+   * the disk, and rejects with `ERR_SSE_HISTORY_IO` when it cannot get there. @defaultValue 1000
+   */
+  sync?: number | 'always';
 }
 
 /** How {@link SseServer.stop} ends. */
@@ -511,7 +538,8 @@ export interface SseServer<Events extends EventMap<Events> = AnyEvents> {
   readonly clients: ReadonlyMap<string, SseClient>;
   /**
    * Sends an event to every subscriber of a channel and keeps it for replay.
-   * @returns the event's id. It rejects with `ERR_SSE_STOPPED` after `stop()`, with a backplane also with
+   * @returns the event's id, with `history.sync: 'always'` once it is on the disk. It rejects with `ERR_SSE_STOPPED` after
+   *   `stop()`, with `ERR_SSE_HISTORY_IO` where it cannot get to the disk, with a backplane also with
    *   `ERR_SSE_BACKPLANE_UNAVAILABLE` ({@link BackplaneError}), `ERR_SSE_BACKPLANE_FULL` and `ERR_SSE_BACKPLANE_REFUSED`;
    *   ignored, it is no unhandled rejection
    * @throws TypeError at once: `ERR_SSE_INVALID_ARG`, `ERR_SSE_INVALID_CHANNEL`, `ERR_SSE_INVALID_EVENT_TYPE`,
@@ -884,6 +912,10 @@ export type SseErrorCode =
   | 'ERR_SSE_BACKPLANE_UNAVAILABLE'
   | 'ERR_SSE_BACKPLANE_FULL'
   | 'ERR_SSE_BACKPLANE_REFUSED'
+  | 'ERR_SSE_HISTORY_LOCKED'
+  | 'ERR_SSE_HISTORY_VERSION'
+  | 'ERR_SSE_HISTORY_CORRUPT'
+  | 'ERR_SSE_HISTORY_IO'
   | 'ERR_SSE_UNSUPPORTED_RUNTIME'
   | 'ERR_SSE_INTERNAL';
 
@@ -908,6 +940,7 @@ export type SseHttpErrorCode =
 export type SseWarningCode =
   | 'SSE_WARN_CLUSTER'
   | 'SSE_WARN_HOOK'
+  | 'SSE_WARN_HISTORY'
   | 'SSE_JWKS_UNAVAILABLE'
   | 'SSE_JWKS_PRIVATE_KEY';
 

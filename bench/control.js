@@ -7,6 +7,7 @@ const path = require('node:path');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { promisify } = require('node:util');
 
+const { measureMemory } = require('./memory');
 const { openWindow } = require('./window');
 
 const nextTurn = promisify(setImmediate);
@@ -21,17 +22,53 @@ function microseconds(from, to) {
 
 const insteads = {
   nothing() {},
-  encode: (type, data) => void Buffer.from(`id: 1\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`),
+  encode: (channel, type, data) => void Buffer.from(`id: 1\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`),
 };
 
+/** Where event n goes, as bench/loadgen/loadgen.h has it. */
+function channelOf(n, { base, k, stride }) {
+  return `c${base + ((((n - 1) % k) * stride) % k)}`;
+}
+
+/** Waits for the moment of event i. */
+function paceOf(spacing, start) {
+  if (spacing === 'turn') return nextTurn;
+  if (spacing > 0) return (i) => sleep(Math.max(0, start + i * spacing - performance.now()));
+  return () => undefined;
+}
+
+async function publishAll({ first, count, spacing, pad, instead, spread }) {
+  const act = instead ? insteads[instead] : server.publish;
+  const padding = 'x'.repeat(pad);
+  const called = new Array(count).fill(0);
+  const pending = [];
+  const wait = paceOf(spacing, performance.now());
+  for (let i = 0; i < count; i++) {
+    const n = first + i;
+    const waited = wait(i);
+    if (waited) await waited;
+    const channel = channelOf(n, spread);
+    const data = { n, t: String(process.hrtime.bigint()), pad: padding };
+    const before = process.hrtime.bigint();
+    const returned = act(channel, 'tick', data);
+    called[i] = microseconds(before, process.hrtime.bigint());
+    if (returned && typeof returned.then === 'function') pending.push(returned);
+  }
+  await Promise.all(pending);
+  return { called };
+}
+
 const commands = {
-  async start({ host, backlog }) {
-    server = await definition.start({ host, backlog });
+  async start({ host, backlog, heartbeat }) {
+    server = await definition.start({ host, backlog, heartbeat });
     return {
       title: definition.title,
       path: definition.path,
       ready: definition.ready,
+      ids: definition.ids ?? 'number',
       replays: definition.replays === true,
+      hasEvents: definition.hasEvents !== false,
+      isExternal: definition.isExternal === true,
       hasTokens: server.tokens !== undefined,
       port: server.port,
     };
@@ -39,20 +76,12 @@ const commands = {
 
   count: () => server.count(),
 
-  // Bytes that are in use after everything collectable has been collected.
-  async heap() {
-    for (let i = 0; i < 6; i++) {
-      global.gc();
-      await sleep(20);
-    }
-    const { heapUsed, external, arrayBuffers, rss } = process.memoryUsage();
-    return { heapUsed, external, arrayBuffers, rss };
-  },
+  memory: () => measureMemory(server.pids?.()),
 
-  // Opens a window over everything the process does until `measured`. The
+  // Opens a window over everything the server does until `measured`. The
   // monitor of delays wakes the loop all the time, so it has windows of its own.
   measure({ delayResolution }) {
-    closeWindow = openWindow({ delayResolution });
+    closeWindow = openWindow({ delayResolution, pids: server.pids?.() });
   },
 
   measured: () => closeWindow(),
@@ -64,28 +93,11 @@ const commands = {
   // `count` events, the first with the number `first`: every `spacing` ms, with
   // 'turn' one each turn of the event loop, with 0 all in one tick. `instead` of
   // the publish itself: 'nothing', or 'encode', the least that JavaScript has
-  // to do for an event.
-  async publish({ first, count, spacing, pad, instead }) {
-    const act = instead ? insteads[instead] : server.publish;
-    const called = new Array(count).fill(0);
-    const settled = new Array(count).fill(0);
-    const pending = [];
-    const start = performance.now();
-    for (let i = 0; i < count; i++) {
-      if (spacing === 'turn') await nextTurn();
-      else if (spacing > 0) await sleep(Math.max(0, start + i * spacing - performance.now()));
-      const data = { n: first + i, t: String(process.hrtime.bigint()), pad };
-      const before = process.hrtime.bigint();
-      const returned = act('tick', data);
-      called[i] = microseconds(before, process.hrtime.bigint());
-      if (returned && typeof returned.then === 'function') {
-        pending.push(returned.then(() => {
-          settled[i] = microseconds(before, process.hrtime.bigint());
-        }));
-      }
-    }
-    await Promise.all(pending);
-    return { called, settled: pending.length > 0 ? settled : null };
+  // to do for an event. Answers with the time that each call took, in µs.
+  async publish(plan) {
+    if (!server.publishAll) return publishAll(plan);
+    await server.publishAll(plan);
+    return { called: [] };
   },
 
   async stop() {

@@ -1,133 +1,57 @@
-// bench/report.js: the machine, the figures of several rounds, and the table.
+// bench/report.js: a result as text: machine, the table of figures, and the targets. From the result alone.
 'use strict';
 
-const { execFileSync } = require('node:child_process');
-const fs = require('node:fs');
-const os = require('node:os');
-const path = require('node:path');
+const { bestOf, ratios, short, spread, write } = require('./figures');
+const { heading } = require('./machine');
+const { metricsOf } = require('./metrics');
+const { align, rounds } = require('./table');
+const { judge, NODE_PEERS } = require('./targets');
+const verify = require('./verify');
 
-const ROOT = path.join(__dirname, '..');
+const SUBJECT = 'native';
 
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+/** How many times better the one is than the other. */
+function better(own, other, direction) {
+  if (direction === null) return null;
+  return direction === 'higher' ? ratios(own, other) : ratios(other, own);
 }
 
-// ---- the machine -----------------------------------------------------------------
-
-function git(...args) {
-  try {
-    return execFileSync('git', ['--no-optional-locks', ...args], { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
-  } catch {
-    return '';
-  }
-}
-
-function machine() {
-  const cpus = os.cpus();
-  const commit = git('rev-parse', '--short', 'HEAD');
-  const changed = commit && git('status', '--porcelain', '--untracked-files=no') !== '';
-  return {
-    cpu: cpus[0]?.model.trim(),
-    cores: cpus.length,
-    memoryGiB: Math.round(os.totalmem() / 2 ** 30),
-    kernel: `${os.type()} ${os.release()} ${os.arch()}`,
-    node: process.version,
-    commit: commit ? `${commit}${changed ? ' with local changes' : ''}` : 'none',
-    date: new Date().toISOString(),
-  };
-}
-
-// Time that the host took away from this machine: it spoils figures.
-function stolen() {
-  try {
-    const fields = fs.readFileSync('/proc/stat', 'utf8').split('\n')[0].trim().split(/\s+/).slice(1).map(Number);
-    return { steal: fields[7], all: fields.slice(0, 8).reduce((sum, n) => sum + n, 0) };
-  } catch {
-    return { steal: 0, all: 0 };
-  }
-}
-
-// How disturbed the machine was between two moments.
-function watchMachine() {
-  const loadBefore = os.loadavg()[0].toFixed(2);
-  const before = stolen();
-  return function watched() {
-    const after = stolen();
-    return {
-      loadAverage: [loadBefore, os.loadavg()[0].toFixed(2)],
-      stealPercent: ((100 * (after.steal - before.steal)) / Math.max(1, after.all - before.all)).toFixed(1),
-    };
-  };
-}
-
-// Figures of a debug or sanitizer build would be worth nothing.
-function refuseSlowBuild() {
-  const { buildInfo, file } = require('../lib/binding');
-  const bytes = fs.readFileSync(file);
-  const sanitized = ['__asan_init', '__tsan_init', '__ubsan_handle'].some((symbol) => bytes.includes(symbol));
-  if (sanitized || buildInfo?.sanitized) throw new Error('the addon is built with a sanitizer: build it without');
-  if (file.includes(`${path.sep}Debug${path.sep}`)) throw new Error('the addon is a debug build: build it for release');
-}
-
-// ---- the figures -----------------------------------------------------------------
-
-function format(value, digits) {
-  return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
-}
-
-function spread(values, digits) {
-  const known = values.filter((value) => Number.isFinite(value));
-  if (known.length === 0) return 'n/a';
-  const middle = format(median(known), digits);
-  if (known.length === 1) return middle;
-  return `${middle} (${format(Math.min(...known), digits)} to ${format(Math.max(...known), digits)})`;
-}
-
-function figures(runs, workload, metric) {
-  return runs.map((run) => run[workload.name]?.[metric.key]);
-}
-
-// How many times better than the other in the same round.
-function ratios(own, other, { better }) {
-  if (!better) return '-';
-  const values = own
-    .map((value, i) => (better === 'higher' ? value / other[i] : other[i] / value))
-    .filter((value) => Number.isFinite(value) && value > 0);
-  return values.length > 0 ? spread(values, median(values) < 10 ? 2 : 0) : '-';
-}
-
-// `runs`: for each name one result a round. `comparisons`: [name, other, title of the column].
-function table({ runs, workloads, comparisons }) {
+/** All figures; a row for each that any server has. */
+function figuresTable({ settings, runs }) {
   const names = Object.keys(runs);
-  const rows = [['', 'goal', ...names, ...comparisons.map(([, , title]) => title)]];
-  for (const workload of workloads) {
-    for (const metric of workload.metrics) {
-      const of = (name) => figures(runs[name], workload, metric);
-      rows.push([
-        metric.label, metric.goal ?? '', ...names.map((name) => spread(of(name), metric.digits)),
-        ...comparisons.map(([name, other]) => ratios(of(name), of(other), metric)),
-      ]);
-    }
+  const rows = [['', ...names, `${SUBJECT} : floor`, `${SUBJECT} : best Node peer`]];
+  for (const { key, label, better: direction } of metricsOf(settings)) {
+    const of = (name) => (runs[name] ?? []).map((run) => run[key]);
+    const all = names.map((name) => spread(of(name)));
+    if (all.every((figure) => figure === null)) continue;
+    const best = bestOf(NODE_PEERS.map(of), direction);
+    const against = [better(of(SUBJECT), of('floor'), direction), better(of(SUBJECT), best, direction)];
+    rows.push([label, ...all.map((figure) => (figure === null ? '' : write(figure))),
+      ...against.map((figure) => (figure === null ? '' : write(figure)))]);
   }
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  return rows.map((row) => row
-    .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
-    .join('  ').trimEnd()).join('\n');
+  return rows.length > 1 ? align(rows) : '';
 }
 
-// The first lines of a report.
-function heading({ machine: m, loadAverage, stealPercent }) {
-  return [
-    `${m.cpu}, ${m.cores} cores, ${m.memoryGiB} GiB, ${m.kernel}`,
-    `Node ${m.node}, commit ${m.commit}, ${m.date}`,
-    `load average ${loadAverage.join(' to ')}, ${stealPercent} % of the CPU time stolen by the host`,
-  ].join('\n');
+function targetsTable(result) {
+  const rows = judge(result).filter(({ figure }) => figure !== null)
+    .map(({ label, goal, figure, met }) => [label, goal, write(figure), met ? 'met' : 'MISSED']);
+  return rows.length > 0 ? align([['target', 'goal', 'measured', ''], ...rows]) : '';
 }
 
-function rounds(count) {
-  return `${count} interleaved ${count === 1 ? 'run' : 'runs, median (min to max)'}`;
+/** Everything, as it is printed. */
+function text(result) {
+  const { settings, titles, runs, leftOut } = result;
+  const parts = [heading(result)];
+  if (Object.keys(runs).length > 0) {
+    parts.push([
+      `on loopback, load generator on the same machine; ${rounds(settings.runs)}; ${short(result.minutes)} minutes`,
+      ...Object.keys(runs).map((name) => `  ${name}: ${titles[name]}`),
+      ...leftOut.map(({ name, reason }) => `  ${name}: LEFT OUT, ${reason}`),
+    ].join('\n'));
+    parts.push(figuresTable(result), targetsTable(result));
+  }
+  if (result.verify) parts.push(verify.text(result.verify));
+  return `${parts.filter(Boolean).join('\n\n')}\n`;
 }
 
-module.exports = { median, machine, watchMachine, refuseSlowBuild, format, rounds, table, heading };
+module.exports = { text, figuresTable, targetsTable };

@@ -1,202 +1,42 @@
 // bench/run.js: runs every workload against every server, several times in
-// turn, and prints machine, versions and a table. See bench/README.md.
+// turn, and writes figures, table and pictures. See bench/README.md.
 'use strict';
 
-const { execFileSync, fork, spawn } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
-const readline = require('node:readline');
 const { parseArgs } = require('node:util');
 
+const { compileAll } = require('./build');
+const { knownServers, whyMissing, BACKLOG } = require('./processes');
+const machine = require('./machine');
+const { writePictures } = require('./pictures');
 const report = require('./report');
+const { PEERS, CONNECTS, GROWTH, mainStage, connectStage, growthStage, idleStage } = require('./stages');
 const verify = require('./verify');
-const { WORKLOADS, giveTokens, publish, waitForCount } = require('./workloads');
 
-const ROOT = path.join(__dirname, '..');
-const HOST = '127.0.0.1';
-const BACKLOG = 4096;
-const BASELINE = 'express';
-const VERIFY = 'verify'; // a part of its own: no servers
-const COMMAND_TIMEOUT_MS = 180_000;
-const LOADGEN_MAX_SECONDS = 600;
+const WORKLOADS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'growth', 'verify'];
+const MAIN = ['a', 'b', 'c', 'd', 'e', 'f', 'h'];
+const RESULTS = path.join(__dirname, 'results');
 
-// ---- the processes -----------------------------------------------------------
+const FULL = {
+  runs: 5,
+  sizes: {
+    all: [100, 1000, 5000, 18_000], main: 5000, big: 1000, storm: 1000, connects: 2000,
+    channels: { channels: 1000, perChannel: 10, clients: 18_000 },
+    growth: [100, 1000, 10_000, 100_000],
+  },
+  idle: { clients: 2000, heartbeat: 5000, ms: 12_500, windows: 5 },
+};
 
-function within(promise, ms, what) {
-  let timer;
-  const late = new Promise((resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what}: no answer within ${ms} ms`)), ms);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-function startServer(name) {
-  const child = fork(path.join(__dirname, 'control.js'), [name], {
-    execArgv: ['--expose-gc'],
-    env: { ...process.env, NODE_ENV: 'production' },
-  });
-  const waiting = new Map();
-  let last = 0;
-  child.on('message', ({ id, result, error }) => {
-    const { resolve, reject } = waiting.get(id);
-    waiting.delete(id);
-    if (error) reject(new Error(`${name}: ${error}`));
-    else resolve(result);
-  });
-  const exited = new Promise((resolve) => {
-    child.on('exit', (code, signal) => {
-      for (const { reject } of waiting.values()) {
-        reject(new Error(`${name}: ended with ${signal ?? `code ${code}`}`));
-      }
-      waiting.clear();
-      resolve(code);
-    });
-  });
-  return {
-    command(command, args = {}) {
-      const answer = new Promise((resolve, reject) => {
-        waiting.set(++last, { resolve, reject });
-        child.send({ id: last, command, ...args }, (error) => error && reject(error));
-      });
-      return within(answer, COMMAND_TIMEOUT_MS, `${name} ${command}`);
-    },
-    exited,
-    kill: () => child.kill('SIGKILL'),
-  };
-}
-
-function startLoad({ port, path: target, ready }) {
-  const child = spawn(loadgenPath(), [
-    '--host', HOST, '--port', String(port), '--path', target, '--ready', ready,
-    '--max-seconds', String(LOADGEN_MAX_SECONDS),
-  ], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const lines = [];
-  const waiting = [];
-  let ended = null;
-  readline.createInterface({ input: child.stdout }).on('line', (line) => {
-    const answer = JSON.parse(line);
-    if (waiting.length > 0) waiting.shift().resolve(answer);
-    else lines.push(answer);
-  });
-  child.stdin.on('error', () => {});
-  const exited = new Promise((resolve) => {
-    child.on('exit', (code, signal) => {
-      ended = new Error(`load generator: ended with ${signal ?? `code ${code}`}`);
-      for (const { reject } of waiting.splice(0)) reject(ended);
-      resolve(code);
-    });
-  });
-  const load = {
-    answer() {
-      if (lines.length > 0) return Promise.resolve(lines.shift()).then(check);
-      if (ended) return Promise.reject(ended);
-      const line = new Promise((resolve, reject) => waiting.push({ resolve, reject }));
-      const answer = within(line, COMMAND_TIMEOUT_MS, 'load generator').then(check);
-      answer.catch(() => {}); // it is awaited later
-      return answer;
-    },
-    command(line) {
-      child.stdin.write(`${line}\n`);
-      return load.answer();
-    },
-    exited,
-    kill: () => child.kill('SIGKILL'),
-  };
-  return load;
-}
-
-// Every subscriber gets every event exactly once and in order, or nothing counts.
-function check(answer) {
-  if (answer.ok === false || answer.late === true) {
-    throw new Error(`wrong delivery: ${JSON.stringify(answer)}`);
-  }
-  return answer;
-}
-
-// One server from its start to its end: all of `workloads` once.
-async function runServer(name, { clients, workloads }) {
-  const server = startServer(name);
-  let load = null;
-  try {
-    const about = await server.command('start', { host: HOST, backlog: BACKLOG });
-    load = startLoad(about);
-    const ctx = { server, load, clients, about, next: 1 };
-    await warm(ctx);
-    ctx.baseline = await server.command('heap');
-
-    const result = { title: about.title };
-    let isConnected = false;
-    for (const workload of workloads) {
-      if (workload.isConnected && !isConnected) await load.command(`connect ${clients}`);
-      result[workload.name] = await workload.run(ctx);
-      isConnected ||= workload.isConnected || workload.name === 'connect';
-      if (isConnected) await waitForCount(server, clients);
-    }
-
-    await load.command('idle 200');
-    await load.command('close');
-    await waitForCount(server, 0);
-    await server.command('stop');
-    load.command('quit').catch(() => {});
-    const codes = await within(Promise.all([server.exited, load.exited]), 10_000, 'the end');
-    if (codes.some((code) => code !== 0)) throw new Error(`exit codes ${codes.join(' and ')}`);
-    return result;
-  } finally {
-    server.kill();
-    load?.kill();
-  }
-}
-
-// Neither compiled code nor pools of either side belong to a figure.
-async function warm(ctx) {
-  const { server, load, clients, about } = ctx;
-  if (about.hasTokens) await giveTokens(ctx, 1);
-  await load.command(`connect ${Math.min(clients, 300)}`);
-  await publish(ctx, { count: 100, spacing: 0 });
-  await load.command('close');
-  await load.command('connect 20');
-  await publish(ctx, { count: 100, spacing: 5 });
-  await publish(ctx, { count: 4000, spacing: 'turn' });
-  await load.command('close');
-  await waitForCount(server, 0);
-}
-
-// One round of one server: a pair of processes for itself, and one for each
-// variant of it that there is.
-async function runRound(name, { clients, workloads }) {
-  const result = {};
-  for (const variant of new Set(workloads.map((workload) => workload.variant))) {
-    const file = variant ? `${name}-${variant}` : name;
-    if (!hasServer(file)) continue;
-    const own = workloads.filter((workload) => workload.variant === variant);
-    const { title, ...figures } = await runServer(file, { clients, workloads: own });
-    result.title ??= title;
-    Object.assign(result, figures);
-  }
-  return result;
-}
-
-function hasServer(name) {
-  return fs.existsSync(path.join(__dirname, 'servers', `${name}.js`));
-}
-
-// ---- before the run ------------------------------------------------------------
-
-function loadgenPath() {
-  return path.join(ROOT, 'build', 'bench', 'loadgen');
-}
-
-function compileLoadgen() {
-  const source = path.join(__dirname, 'loadgen.c');
-  const target = loadgenPath();
-  const built = fs.statSync(target, { throwIfNoEntry: false });
-  if (built && built.mtimeMs >= fs.statSync(source).mtimeMs) return;
-  fs.mkdirSync(path.dirname(target), { recursive: true });
-  execFileSync(process.env.CC || 'cc', ['-std=c11', '-O2', '-Wall', '-Wextra', '-Wconversion', '-o', target, source],
-    { stdio: 'inherit' });
-}
-
-// ---- all of it -------------------------------------------------------------------
+const QUICK = {
+  runs: 1,
+  sizes: {
+    all: [100, 1000], main: 1000, big: 100, storm: 100, connects: 500,
+    channels: { channels: 100, perChannel: 10, clients: 2000 },
+    growth: [100, 1000, 10_000],
+  },
+  idle: { clients: 500, heartbeat: 2000, ms: 4000, windows: 3 },
+};
 
 function readOptions() {
   const { values: options } = parseArgs({
@@ -204,92 +44,136 @@ function readOptions() {
       quick: { type: 'boolean', default: process.env.QUICK === '1' },
       clients: { type: 'string' },
       runs: { type: 'string' },
-      servers: { type: 'string', default: `native,${BASELINE}` },
+      servers: { type: 'string' },
       workloads: { type: 'string' },
       out: { type: 'string' },
+      pictures: { type: 'boolean', default: false },
     },
   });
-  const clients = Number(options.clients ?? (options.quick ? 1000 : 5000));
-  const runs = Number(options.runs ?? (options.quick ? 1 : 3));
-  const servers = options.servers.split(',');
-  const known = [...WORKLOADS.map(({ name }) => name), VERIFY];
-  const chosen = options.workloads?.split(',') ?? known;
-  if (!Number.isInteger(clients) || clients < 1 || clients > 19_000) throw new Error('--clients: 1 to 19000');
-  if (!Number.isInteger(runs) || runs < 1 || runs > 100) throw new Error('--runs: 1 to 100');
-  for (const name of servers) {
-    if (!hasServer(name)) throw new Error(`--servers: no ${name}`);
-  }
-  for (const name of chosen) {
-    if (!known.includes(name)) throw new Error(`--workloads: no ${name}; there are ${known.join(',')}`);
-  }
-  return {
-    clients, runs, servers, quick: options.quick, out: options.out,
-    workloads: WORKLOADS.filter(({ name }) => chosen.includes(name)),
-    withVerify: chosen.includes(VERIFY),
-  };
+  const settings = structuredClone(options.quick ? QUICK : FULL);
+  settings.runs = Number(options.runs ?? settings.runs);
+  if (!Number.isInteger(settings.runs) || settings.runs < 1 || settings.runs > 100) throw new Error('--runs: 1 to 100');
+  if (options.clients) useClients(settings, options.clients.split(',').map(Number));
+  const workloads = options.workloads?.split(',') ?? WORKLOADS;
+  const unknown = workloads.find((name) => !WORKLOADS.includes(name));
+  if (unknown) throw new Error(`--workloads: no ${unknown}; there are ${WORKLOADS.join(',')}`);
+  const asked = options.servers?.split(',');
+  const stranger = asked?.find((name) => !knownServers().includes(name));
+  if (stranger) throw new Error(`--servers: no ${stranger}; there are ${knownServers().join(',')}`);
+  return { settings, workloads, asked, out: options.out, pictures: options.pictures && !options.quick };
 }
 
-// For each server one result a round.
-async function runServers({ clients, runs, servers, workloads }) {
+/** Other sizes for (a); (b), (e) and (h) are at the largest of them up to their own. */
+function useClients(settings, clients) {
+  if (clients.some((n, i) => !Number.isInteger(n) || n < 1 || n > 19_000 || n <= (clients[i - 1] ?? 0))) {
+    throw new Error('--clients: ascending numbers from 1 to 19000, like 1000,5000');
+  }
+  const { sizes } = settings;
+  const upTo = (limit) => clients.filter((n) => n <= limit).at(-1) ?? clients[0];
+  sizes.all = clients;
+  for (const key of ['main', 'big', 'storm']) sizes[key] = upTo(sizes[key]);
+}
+
+/** Who can run here; the others are left out by name. */
+function present(names, asked, left) {
+  return names.filter((name) => {
+    if (asked && !asked.includes(name)) return false;
+    const reason = whyMissing(name);
+    if (reason === null) return true;
+    if (!left.some((each) => each.name === name)) left.push({ name, reason });
+    return false;
+  });
+}
+
+/** Each server once a round; they take turns, and each is the first of a round as often as the others. */
+async function inRounds(what, servers, settings, runOne) {
   const results = Object.fromEntries(servers.map((name) => [name, []]));
-  for (let round = 0; round < runs && workloads.length > 0; round++) {
-    // In turn, and each is the first of a round as often as the others.
-    const order = servers.map((_, i) => servers[(i + round) % servers.length]);
-    for (const name of order) {
-      process.stderr.write(`round ${round + 1} of ${runs}: ${name}\n`);
-      results[name].push(await runRound(name, { clients, workloads }));
+  for (let round = 0; round < settings.runs; round++) {
+    for (const name of servers.map((_, i) => servers[(i + round) % servers.length])) {
+      const start = Date.now();
+      process.stderr.write(`${what}, round ${round + 1} of ${settings.runs}: ${name}`);
+      results[name].push(await runOne(name));
+      process.stderr.write(`, ${((Date.now() - start) / 1e3).toFixed(1)} s\n`);
     }
   }
   return results;
 }
 
-function text(result, workloads) {
-  const { settings, runs } = result;
-  const comparisons = Object.keys(runs)
-    .filter((name) => name !== BASELINE && runs[BASELINE])
-    .map((name) => [name, BASELINE, `${name}, times better`]);
-  const parts = [report.heading(result)];
-  if (workloads.length > 0) {
-    parts.push(
-      `${report.format(settings.clients, 0)} subscribers on loopback; ${report.rounds(settings.runs)}\n` +
-        Object.entries(runs).map(([name, [first]]) => `${name}: ${first.title}`).join('\n'),
-      report.table({ runs, workloads, comparisons }),
-    );
+/** Puts results of a stage under `stage:server`'s rounds. */
+function collect(runs, titles, results) {
+  for (const [name, rounds] of Object.entries(results)) {
+    runs[name] ??= [];
+    for (const [i, { title, figures }] of rounds.entries()) {
+      titles[name] = title;
+      runs[name][i] = { ...runs[name][i], ...figures };
+    }
   }
-  if (result.verify) parts.push(verify.text(result.verify));
-  return `${parts.join('\n\n')}\n`;
+}
+
+async function runAll({ settings, workloads, asked }, left) {
+  const runs = {};
+  const titles = {};
+  const has = (name) => workloads.includes(name);
+  if (MAIN.some(has)) {
+    const servers = present(PEERS, asked, left);
+    collect(runs, titles, await inRounds('(a) to (h)', servers, settings, (name) => mainStage(name, settings, has)));
+  }
+  if (has('g')) {
+    const servers = present(CONNECTS, asked, left);
+    collect(runs, titles, await inRounds('(g)', servers, settings, (name) => connectStage(name, settings)));
+  }
+  if (has('growth')) {
+    const servers = present(GROWTH, asked, left);
+    collect(runs, titles, await inRounds('channels', servers, settings, (name) => growthStage(name, settings)));
+  }
+  if (has('f')) {
+    process.stderr.write(`(f): all servers at once, ${settings.idle.windows} times ${settings.idle.ms} ms\n`);
+    collect(runs, titles, await idleStage(present(PEERS, asked, left), settings));
+  }
+  return { runs, titles };
+}
+
+function write(result, text, out) {
+  const targets = [path.join(RESULTS, 'latest.json')];
+  if (out) targets.push(path.resolve(out));
+  for (const target of targets) {
+    fs.mkdirSync(path.dirname(target), { recursive: true });
+    fs.writeFileSync(target, `${JSON.stringify(result, null, 1)}\n`);
+    fs.writeFileSync(`${target.replace(/\.json$/, '')}.txt`, text);
+  }
 }
 
 async function main() {
   const options = readOptions();
-  const { clients, runs, servers, workloads } = options;
-  compileLoadgen();
-  if (servers.includes('native') || options.withVerify) report.refuseSlowBuild();
-
-  const watched = report.watchMachine();
-  const results = await runServers(options);
-  const verification = options.withVerify ? await verify.run(options) : undefined;
-
+  compileAll();
+  machine.refuseSlowBuild();
+  const watched = machine.watch();
+  const start = Date.now();
+  const left = [];
+  const { runs, titles } = await runAll(options, left);
+  for (const { name, reason } of left) process.stderr.write(`\nbench: ${name} is LEFT OUT: ${reason}\n`);
+  const { settings, workloads } = options;
   const result = {
-    machine: report.machine(),
-    settings: { clients, runs, backlog: BACKLOG },
+    machine: machine.describe(),
+    settings: { ...settings, backlog: BACKLOG, workloads },
     ...watched(),
-    runs: results,
-    verify: verification,
+    minutes: (Date.now() - start) / 60_000,
+    leftOut: left,
+    titles,
+    runs,
+    verify: workloads.includes('verify') ? await verify.run({ quick: settings.runs < 5 }) : undefined,
   };
-  const readable = text(result, workloads);
-  process.stdout.write(`\n${readable}`);
-
-  const targets = [path.join(__dirname, 'results', 'latest.json')];
-  if (options.out) targets.push(path.resolve(options.out));
-  for (const target of targets) {
-    fs.mkdirSync(path.dirname(target), { recursive: true });
-    fs.writeFileSync(target, `${JSON.stringify(result, null, 2)}\n`);
-    fs.writeFileSync(`${target.replace(/\.json$/, '')}.txt`, readable);
-  }
+  const text = report.text(result);
+  process.stdout.write(`\n${text}`);
+  write(result, text, options.out);
+  if (options.pictures) writePictures(result, path.join(__dirname, '..', 'docs', 'images'));
 }
 
-main().catch((error) => {
-  process.stderr.write(`bench: ${error.message}\n`);
-  process.exitCode = 1;
-});
+if (require.main === module) {
+  main().catch((error) => {
+    process.stderr.write(`bench: ${error.stack}\n`);
+    process.exitCode = 1;
+  });
+}
+
+module.exports = { FULL, QUICK, present, runAll };

@@ -1,5 +1,5 @@
-// bench/window.js: a window over everything that this process does, and what
-// its threads took meanwhile.
+// bench/window.js: a window over everything that a process does, and what its
+// threads took meanwhile: of this process, or of others whose ids are given.
 'use strict';
 
 const fs = require('node:fs');
@@ -11,8 +11,26 @@ function mainThread() {
   return { cpu, wait };
 }
 
+/** Of all threads of other processes, in ns (Linux). */
+function cpuOf(pids) {
+  let sum = 0;
+  for (const pid of pids) {
+    for (const task of fs.readdirSync(`/proc/${pid}/task`)) {
+      sum += Number(fs.readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]);
+    }
+  }
+  return sum;
+}
+
+/** A server that is no Node program has its CPU time alone. */
+function openExternalWindow(pids) {
+  const cpu = cpuOf(pids);
+  return () => ({ processCpuUs: (cpuOf(pids) - cpu) / 1e3 });
+}
+
 // The monitor of delays wakes the loop every `delayResolution` ms: only where it is asked for.
-function openWindow({ delayResolution = 0 } = {}) {
+function openWindow({ delayResolution = 0, pids } = {}) {
+  if (pids) return openExternalWindow(pids);
   const delay = delayResolution > 0 ? monitorEventLoopDelay({ resolution: delayResolution }) : null;
   delay?.enable();
   const elu = performance.eventLoopUtilization();

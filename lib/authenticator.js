@@ -184,15 +184,16 @@ function createJwksAuthenticator(jwks, { maxTokenBytes = 8192, stats = new AuthS
    * @throws {Error} ERR_SSE_UNAUTHORIZED (401), ERR_SSE_KEYS_UNAVAILABLE (503, retryAfter)
    */
   async function authenticate(given) {
-    return authenticate.now(given);
+    return now(given);
   }
 
-  /** The same at once where nothing has to be waited for. @internal */
-  authenticate.now = (given) => {
+  /** The same at once where nothing has to be waited for: for the server, no part of the public face. */
+  const now = (given) => {
     const text = typeof given === 'string' ? given : '';
     const verdict = providerOf(text).verify(text);
     return verdict instanceof Promise ? verdict.then(conclude) : conclude(verdict);
   };
+  Object.defineProperty(authenticate, 'now', { value: now });
 
   authenticate.ready = async () => {
     await Promise.all([...providers.values()].map(({ keys }) => keys.ready()));

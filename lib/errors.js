@@ -24,6 +24,10 @@ const CODES = Object.freeze({
   ERR_SSE_BACKPLANE_UNAVAILABLE: 'the backplane did not answer in time, or the connection to it broke (an Error)',
   ERR_SSE_BACKPLANE_FULL: 'more than maxQueuedBytes wait for the backplane (an Error)',
   ERR_SSE_BACKPLANE_REFUSED: 'the backplane answered that it will not take the event (an Error)',
+  ERR_SSE_HISTORY_LOCKED: 'another process or server has the history file open (an Error)',
+  ERR_SSE_HISTORY_VERSION: 'the history file is of another version, or no history at all (an Error)',
+  ERR_SSE_HISTORY_CORRUPT: 'the history file is damaged (an Error)',
+  ERR_SSE_HISTORY_IO: 'the history file cannot be opened, read or written (an Error)',
   ERR_SSE_UNSUPPORTED_RUNTIME: 'this runtime or platform cannot load the native core (an Error)',
   ERR_SSE_INTERNAL: 'a bug in native-sse; please report it (an Error)',
 });

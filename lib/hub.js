@@ -11,6 +11,7 @@ const { setImmediate, setTimeout } = require('node:timers');
 const binding = require('./binding');
 const { closing } = require('./closing');
 const { Drain } = require('./drain');
+const { HistoryFile } = require('./history-file');
 const { SocketResponse } = require('./socket-response');
 const { Stream, REASON } = require('./stream');
 
@@ -31,6 +32,7 @@ const hubOf = (number) => hubs.get(number)?.deref();
 
 binding.onEvent('disconnected', (number, client, reason) => hubOf(number)?._onDisconnected(client, reason));
 binding.onEvent('stopped', (number) => hubOf(number)?._onStopped());
+binding.onEvent('stored', (number, ...news) => hubOf(number)?._onStored(news));
 
 /** Infinity is "none"; the core says 0 for that. */
 const orNone = (value) => (value === Infinity ? 0 : value);
@@ -58,10 +60,16 @@ function setWeakTimeout(ref, method, ms) {
   return setTimeout(() => ref.deref()?.[method](), ms).unref();
 }
 
+/** Not in the constructor: what a closure there refers to, the core's functions would hold as well. */
+function historyFileOf(history, listener) {
+  if (history.file === undefined) return undefined;
+  return new HistoryFile(history, (error) => listener.onHistoryError?.(error));
+}
+
 class Hub {
   /**
    * @param {object} options checked by lib/options.js
-   * @param {{ onDisconnect: (client: object, reason: string) => void }} listener
+   * @param {{ onDisconnect: (client: object, reason: string) => void, onHistoryError?: (error: Error) => void }} listener
    * @param {{ birth?: number, newest?: number } | null} [start] ids that the hubs are made with, where they are not the
    *   clock's: below `birth` nothing is known, `newest` is the highest one given. null: they are not known yet, and
    *   `open` follows
@@ -84,6 +92,8 @@ class Hub {
     this._endAt = Infinity;
     this._peerTimeout = orNone(options.peerTimeout);
     this._ttl = options.history.ttl;
+    /** What is told of it; undefined without one. @type {HistoryFile | undefined} */
+    this._file = historyFileOf(options.history, listener);
     this._stopped = undefined;
     this._isOver = false;
     /** Clients attached in this turn. */
@@ -98,6 +108,7 @@ class Hub {
   open({ birth = 0, newest = 0 }) {
     const options = this._options;
     this._options = undefined;
+    const { file, sync } = options.history;
     const ref = this._ref;
     this._core = native.create(
       {
@@ -107,7 +118,12 @@ class Hub {
         threads: options.threads,
         heartbeatMs: options.heartbeatInterval,
         historySize: options.history.size,
+        historySizes: Object.entries(options.history.sizes ?? {}).flat(),
         historyTtlMs: orNone(options.history.ttl),
+        historyFile: file ?? '',
+        historySyncMs: sync === 'always' ? 0 : sync,
+        historyMaxBytes: orNone(options.history.maxBytes),
+        historyTotalBytes: orNone(options.history.totalBytes),
         maxRings: options.maxChannels,
         maxQueuedBytes: options.maxQueuedBytes,
         maxClients: orNone(options.maxClients),
@@ -200,6 +216,17 @@ class Hub {
    */
   publish(type, json, keys, form = FORM.named) {
     return native.publish(this._core, type, json, keys, form);
+  }
+
+  /**
+   * @param {number} id of an event that was just published
+   * @returns {Promise<number>} the id, once the event is as safe as `history.sync` asks for; it may be ignored
+   */
+  settled(id) {
+    if (this._file === undefined) return Promise.resolve(id);
+    const promise = this._file.settled(id);
+    if (this._file.isAwaited) held.add(this);
+    return promise;
   }
 
   /**
@@ -344,7 +371,18 @@ class Hub {
 
   _onStopped() {}
 
+  _onStored(news) {
+    this._file.onStored(...news);
+    this._letGo();
+  }
+
+  /** A hub that nobody needs goes with its server. */
+  _letGo() {
+    if (this.size === 0 && !this.isStopping && !this._file?.isAwaited) held.delete(this);
+  }
+
   _forget() {
+    this._file?.end();
     hubs.delete(this._number);
     held.delete(this);
   }
@@ -448,7 +486,7 @@ class Hub {
     } finally {
       this._socketResponses.delete(client.handle);
       this._drain?.check();
-      if (this.size === 0 && !this.isStopping) held.delete(this);
+      this._letGo();
     }
   }
 }

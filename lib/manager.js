@@ -15,7 +15,7 @@ const { isTaken, wireOf, hasLeft, onceClosed, drained } = require('./handover');
 const { Hub, FORM } = require('./hub');
 const { managerOptions, stopOptions } = require('./options');
 const { refuse, setStreamHead } = require('./refusal');
-const { errorReporter, warnOfCluster } = require('./reporter');
+const { errorReporter, historyReporter, warnOfCluster } = require('./reporter');
 const { queryOf, readCursor, CURSOR } = require('./request');
 const { openSubscription, drawMaxAge } = require('./subscription');
 const { topics: TOPICS, checkTenantId } = require('./topics');
@@ -133,7 +133,7 @@ class SseManager {
     this.#report = errorReporter(this.#emitter, 'Something failed');
     const { backplane } = this.#options;
     if (backplane === undefined) warnOfCluster('SseManager');
-    this.#hub = new Hub(this.#options, { onDisconnect() {} }, backplane === undefined ? undefined : null);
+    this.#hub = new Hub(this.#options, { onDisconnect() {}, onHistoryError: historyReporter(this.#emitter) }, backplane === undefined ? undefined : null);
     this.#feed = makeFeed(this.#hub, this.#options, {
       onOrder: ({ userId, tenantId }) => this.#detachUser(userId, tenantId),
       onError: this.#report,

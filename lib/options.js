@@ -3,6 +3,8 @@
 // options.js - every option of the public API: its default, its check, its
 // environment variable. Nothing behind this file validates an option again.
 
+const path = require('node:path');
+
 const { createError, show } = require('./errors');
 
 /** Edit distance, for the nearest known name (Levenshtein, one row). */
@@ -126,9 +128,45 @@ const SERVER_OPTIONS = {
   backplane: [undefined, backplane],
 };
 
+/** Events that one history holds. */
+const historySize = integer(0, 1_000_000);
+
+const MAX_SIZES = 100;
+
+/** Prefix -> size. A copy: what the caller does to the object later changes nothing. */
+function historySizes(value, name) {
+  const sizes = objectOption(value, name);
+  const entries = Object.entries(sizes);
+  if (entries.length > MAX_SIZES) throw invalid(name, `${entries.length} prefixes`, `at most ${MAX_SIZES} prefixes`);
+  for (const [prefix, size] of entries) {
+    if (prefix === '') throw invalid(`${name}[""]`, size, 'left out: history.size is for every other channel');
+    historySize(size, `${name}[${show(prefix)}]`);
+  }
+  return Object.fromEntries(entries);
+}
+
+/** Absolute: a later chdir of the process changes nothing. */
+function fileName(value, name) {
+  if (typeof value !== 'string' || value === '' || value.includes('\0')) throw invalid(name, value, 'the path of a file');
+  return path.resolve(value);
+}
+
+const MAX_SYNC_MS = 3_600_000;
+
+function historySync(value, name) {
+  if (value === 'always') return value;
+  if (Number.isSafeInteger(value) && value >= 1 && value <= MAX_SYNC_MS) return value;
+  throw invalid(name, value, `'always', or milliseconds, an integer from 1 to ${MAX_SYNC_MS}`);
+}
+
 const HISTORY_OPTIONS = {
-  size: [100, integer(0, 1_000_000)],
+  size: [100, historySize],
+  sizes: [undefined, historySizes],
+  maxBytes: [8 * 1024 * 1024, integer(1, 2 ** 40, true)],
+  totalBytes: [256 * 1024 * 1024, integer(1, 2 ** 40, true)],
   ttl: [Infinity, integer(1, Number.MAX_SAFE_INTEGER, true)],
+  file: [undefined, fileName],
+  sync: [1000, historySync],
 };
 
 const HOOKS = ['authenticateSubscriber', 'authorizeChannel', 'onConnect', 'onDisconnect'];
@@ -191,6 +229,7 @@ function serverOptions(given) {
       'requireToken: false needs hooks.authenticateSubscriber, which then decides about requests without a token.',
     );
   }
+  checkOneHistory(out);
   return out;
 }
 
@@ -214,12 +253,20 @@ function managerOptions(given) {
   const options = objectOption(given, 'The options of SseManager');
   checkKnown(options, ['history', ...Object.keys(MANAGER_OPTIONS)], 'SseManager');
   const out = applyTable(MANAGER_OPTIONS, options, '');
-  return { ...out, heartbeatInterval: out.heartbeatIntervalMs, history: historyOptions(options.history) };
+  const history = historyOptions(options.history);
+  checkOneHistory({ ...out, history });
+  return { ...out, heartbeatInterval: out.heartbeatIntervalMs, history };
 }
 
 const STOP_OPTIONS = {
   drainMs: [0, integer(0, MAX_MS)],
 };
+
+/** A file would keep what the log has, under ids that others have given. */
+function checkOneHistory({ backplane: given, history: { file } }) {
+  if (given === undefined || file === undefined) return;
+  throw createError('ERR_SSE_INVALID_OPTION', 'history.file and backplane exclude each other: with a backplane its log is what is kept.');
+}
 
 /** @param {unknown} given what stop() was called with */
 function stopOptions(given) {

@@ -33,15 +33,16 @@ function messageOf(thrown) {
  * Errors that no call can throw go to 'error' listeners; without one to a single warning.
  * @param {import('node:events').EventEmitter} emitter
  * @param {string} what begins the warning
+ * @param {string} [code] of the warning
  */
-function errorReporter(emitter, what) {
+function errorReporter(emitter, what, code = 'SSE_WARN_HOOK') {
   let hasWarned = false;
   const warn = (error) => {
     if (hasWarned) return;
     hasWarned = true;
     process.emitWarning(
       `${what}: ${messageOf(error).replace(/\.$/, '')}. Listen with on('error') to see all of them; this is said once.`,
-      { type: 'SseWarning', code: 'SSE_WARN_HOOK' },
+      { type: 'SseWarning', code },
     );
   };
   // A listener that throws is the app's own uncaught exception, outside of ours.
@@ -52,4 +53,7 @@ function errorReporter(emitter, what) {
   });
 }
 
-module.exports = { errorReporter, warnOfCluster };
+/** The same for what the history file tells. */
+const historyReporter = (emitter) => errorReporter(emitter, 'The history file failed', 'SSE_WARN_HISTORY');
+
+module.exports = { errorReporter, historyReporter, warnOfCluster };

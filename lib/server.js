@@ -20,7 +20,7 @@ const { Issuers } = require('./issuers');
 const { LiveChannels } = require('./live-channels');
 const { readIssuers } = require('./jwks-options');
 const { checkKnown, serverOptions, stopOptions } = require('./options');
-const { errorReporter, warnOfCluster } = require('./reporter');
+const { errorReporter, historyReporter, warnOfCluster } = require('./reporter');
 
 /**
  * The default authenticator, or the app's own. An own one needs no `jwks`; an array of it says which
@@ -124,6 +124,7 @@ function createSseServer(given) {
       const { onDisconnect } = options.hooks;
       if (onDisconnect !== undefined) tell(() => onDisconnect(clientView(description, response), reason), onError);
     },
+    onHistoryError: historyReporter(emitter),
   }, options.backplane === undefined ? undefined : null);
   const channels = new LiveChannels(hub, options);
   const feed = makeFeed(hub, options, { onOrder: obey, onError });

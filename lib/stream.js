@@ -3,6 +3,8 @@
 // stream.js - one client of the stream transport: what is written to its response,
 // and what is listened for there and on the connection below it.
 
+const { OutgoingMessage } = require('node:http');
+
 const { hub: native } = require('./binding');
 const { wireOf } = require('./handover');
 
@@ -33,6 +35,7 @@ class Stream {
     this.res = res;
     this.isWriting = false;
     this.discarded = 0;
+    this._known = this._learn();
     this.onDrain = () => {
       // A drain told from inside write would be overtaken by write's answer.
       if (this.isWriting) queueMicrotask(this.onDrain);
@@ -73,6 +76,37 @@ class Stream {
   }
 
   /**
+   * What a write needs of the response, looked up once: with Node 20 each response of Express has a hidden class of
+   * its own, so that every look at one is slow. Only of a response of node:http that no other on its connection is in
+   * front of: that one says at once when the app ends it.
+   * @returns {{ write: Function, flush: Function | undefined } | undefined} undefined: look each time
+   */
+  _learn() {
+    const { res } = this;
+    if (!(res instanceof OutgoingMessage) || res.outputData?.length !== 0 || res.socket == null) return undefined;
+    this.onPrefinish = () => {
+      this._known = undefined;
+    };
+    res.on('prefinish', this.onPrefinish);
+    return { write: res.write, flush: typeof res.flush === 'function' ? res.flush : undefined };
+  }
+
+  /** Writes to a response that may have been ended, or changed. @returns {boolean} as `write` does */
+  _writeCarefully(buffer) {
+    const { res } = this;
+    const more = res.write(buffer);
+    // compression() gathers what it is not told to let go.
+    if (typeof res.flush === 'function') res.flush();
+    return more;
+  }
+
+  _writeKnown(buffer, { write, flush }) {
+    const more = write.call(this.res, buffer);
+    if (flush !== undefined) flush.call(this.res);
+    return more;
+  }
+
+  /**
    * Listens below the response too, and first. A client that goes is how a
    * subscription ends: hearing of it here, the hub ends the response before
    * pino-http and others that listen to that would call it aborted. A response
@@ -99,16 +133,14 @@ class Stream {
 
   /** @returns {number} 1 taken, 0 taken but wait for drain, -1 broken */
   write(buffer) {
-    const { res } = this;
-    if (res.destroyed || res.writableEnded) {
+    const known = this._known;
+    if (known === undefined && (this.res.destroyed || this.res.writableEnded)) {
       this.onClose(); // says why, before the core takes it for a broken connection
       return -1;
     }
     this.isWriting = true;
     try {
-      const more = res.write(buffer);
-      // compression() gathers what it is not told to let go.
-      if (typeof res.flush === 'function') res.flush();
+      const more = known === undefined ? this._writeCarefully(buffer) : this._writeKnown(buffer, known);
       return more === false ? 0 : 1;
     } catch {
       return -1;
@@ -122,6 +154,7 @@ class Stream {
     const { res } = this;
     res.off?.('drain', this.onDrain);
     res.off?.('close', this.onClose);
+    if (this.onPrefinish !== undefined) res.off('prefinish', this.onPrefinish);
     this.wire?.off?.('close', this.onClose);
     this.wire?.off?.('end', this.onClose);
     this.wire?.off?.('data', this.onData);

@@ -1,13 +1,13 @@
 #!/usr/bin/env node
 // tools/build.js - builds the addon, and is the package's install script.
 //
-//   node tools/build.js [--werror] [--debug] [--sanitize=address|thread] [--force]
+//   node tools/build.js [--werror] [--debug] [--sanitize=address|thread|coverage] [--force]
 //
 // A build that is current is left alone: nothing is newer than the .node file,
 // and Node's version and the flags are those of the stamp beside it. Outputs:
 //   build/Release/native_sse.node, build/Debug/native_sse.node (--debug)
-//   build/<address|thread>/build/Release/native_sse.node (--sanitize), made in a
-//   folder of its own so that it never replaces the plain build.
+//   build/<address|thread|coverage>/build/Release/native_sse.node (--sanitize), made
+//   in a folder of its own so that it never replaces the plain build.
 // It needs no dependency: node-gyp is the one npm brings.
 'use strict';
 
@@ -37,7 +37,7 @@ function failMissing(name) {
 function parseArgs(args) {
   const options = { werror: process.env.SSE_WERROR === '1', debug: false, sanitize: '', force: false };
   for (const arg of args) {
-    const sanitize = /^--sanitize=(address|thread)$/.exec(arg);
+    const sanitize = /^--sanitize=(address|thread|coverage)$/.exec(arg);
     if (sanitize) options.sanitize = sanitize[1];
     else if (arg === '--werror') options.werror = true;
     else if (arg === '--debug') options.debug = true;
@@ -141,6 +141,7 @@ function main() {
     arch: process.arch,
     sanitize: options.sanitize,
     werror: options.werror,
+    sqlite: runs('pkg-config', ['--exists', 'sqlite3']),
     inputs: newestInput(),
   };
   if (!options.force && isCurrent(target, stampFile, wanted)) return;

@@ -36,7 +36,7 @@ const EXIT_GRACE = 10_000;
 const ONCE = [
   'check-layers', 'docs', 'run-tests', 'types', 'types-resolution',
   'chaos', 'dead-peers', 'slow-readers', 'storm',
-  'adversarial', 'conformance', 'differential',
+  'adversarial', 'conformance', 'differential', 'fuzz-request', 'soak',
   'backplane-cluster', 'backplane-redis', 'cluster-example',
 ].map((name) => `${name}.test.js`);
 
@@ -293,7 +293,7 @@ function lintUnits() {
 
 /** Why no C test can run here, or null. */
 function missingForC() {
-  for (const library of ['cmocka', 'libuv', 'libcjson', 'libcrypto']) {
+  for (const library of ['cmocka', 'libuv', 'libcjson', 'libcrypto', 'sqlite3']) {
     if (spawnSync('pkg-config', ['--exists', library]).status !== 0) return `${library} is not installed`;
   }
   return null;
@@ -305,7 +305,7 @@ function cUnits() {
   const missing = missingForC();
   let built = false;
   return programs.map((program) => {
-    const label = program.replace(/^build\//, '').replace('/test/c/', '/');
+    const label = program.replace(/^build\//, '').replace(/\/test\/(c\/)?/, '/');
     const start = () => {
       if (missing) return skip(`${label} (${missing})`);
       if (!built) {

@@ -4,10 +4,13 @@
 #   tools/setup.sh build   what the addon is built with, and the npm packages
 #   tools/setup.sh test    the same, and what the tests are run with
 #   tools/setup.sh soak    what the addon and the C tests are built with, and Valgrind
+#   tools/setup.sh fuzz    the same with clang and libFuzzer in Valgrind's place
+#   tools/setup.sh bench   what the addon is built with, and the peers that are no npm packages
 #
 # Debian and Ubuntu: through apt-get, as root or with a sudo that asks nothing.
-# Elsewhere it prints the one line to run: for `build` and `soak` it then stops; for
-# `test` it goes on, and the runner skips by name what cannot run (with CI=true it stops).
+# Elsewhere it prints the one line to run: for `build`, `soak` and `fuzz` it then stops; for
+# `test` it goes on, and the runner skips by name what cannot run (with CI=true it stops);
+# for `bench` it goes on too, and the report names the peers that were left out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,6 +21,7 @@ has:make        make          make          make          -
 has:python3     python3       python3       python3       python
 has:pkg-config  pkg-config    pkgconf       pkgconf-pkg-config pkgconf
 lib:libcjson    libcjson-dev  cjson-dev     cjson-devel   cjson
+lib:sqlite3     libsqlite3-dev sqlite-dev   sqlite-devel  sqlite
 '
 C_TEST_NEEDS='
 lib:cmocka      libcmocka-dev cmocka-dev    libcmocka-devel cmocka
@@ -35,10 +39,22 @@ has_faketime    libfaketime   libfaketime   libfaketime   -
 SOAK_NEEDS="$C_TEST_NEEDS"'
 has:valgrind    valgrind      valgrind      valgrind      -
 '
+# Nchan is packaged by Debian and Ubuntu alone.
+BENCH_NEEDS='
+has_nginx       nginx         nginx         nginx         nginx
+has_nchan       libnginx-mod-nchan -        -             -
+'
+
+FUZZ_NEEDS="$C_TEST_NEEDS"'
+has:clang       clang         clang         clang         -
+has_libfuzzer   libclang-rt-dev compiler-rt compiler-rt   llvm
+'
 
 has_cc() { command -v cc >/dev/null || command -v gcc >/dev/null; }
+has_libfuzzer() { echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | clang -fsanitize=fuzzer -x c - -o /dev/null 2>/dev/null; }
 has_nginx() { command -v nginx >/dev/null || [ -x /usr/sbin/nginx ]; } # sbin is not on everyone's PATH
 has_redis() { command -v redis-server >/dev/null || command -v valkey-server >/dev/null; }
+has_nchan() { node -e 'process.exit(require("./bench/servers/nchan.js").missing() === null ? 0 : 1)'; }
 has_iproute2() { [ "$(uname)" != Linux ] || command -v ss >/dev/null; } # an `ip` alone may be busybox's
 # Preloaded, so of use on Linux alone.
 has_faketime() { [ "$(uname)" != Linux ] || node -e 'process.exit(require("./test/js/chaos/clock.js").findFaketime() ? 0 : 1)'; }
@@ -57,7 +73,7 @@ missing() {
   local row
   while read -r -a row; do
     [ "${#row[@]}" -gt 0 ] || continue
-    probe "${row[0]}" || printf '%s ' "${row[$2]//,/ }"
+    probe "${row[0]}" || [ "${row[$2]}" = - ] || printf '%s ' "${row[$2]//,/ }"
   done <<<"$1"
 }
 
@@ -115,15 +131,20 @@ demand() {
 }
 
 main() {
-  case ${1:-} in build | test | soak) ;; *) echo 'usage: tools/setup.sh build|test|soak' >&2 && exit 2 ;; esac
+  case ${1:-} in build | test | soak | fuzz | bench) ;; *) echo 'usage: tools/setup.sh build|test|soak|fuzz|bench' >&2 && exit 2 ;; esac
   need_node
   demand "$BUILD_NEEDS" 'to build with'
   setup_npm
   [ "$1" != soak ] || demand "$SOAK_NEEDS" 'for the long tests'
+  [ "$1" != fuzz ] || demand "$FUZZ_NEEDS" 'to fuzz with'
   if [ "$1" = test ] && ! provide "$TEST_NEEDS"; then
     echo "setup: some test tools are missing. To run every test:" >&2
     echo "  $(install_line "$TEST_NEEDS")" >&2
     [ "${CI:-}" != true ] || exit 1
+  fi
+  if [ "$1" = bench ] && ! provide "$BENCH_NEEDS"; then
+    echo 'setup: NOT EVERY PEER of the benchmark is here; those are left out by name. To have all of them:' >&2
+    echo "  $(install_line "$BENCH_NEEDS")" >&2
   fi
   if [ "$1" = test ]; then
     # The other Node versions; it says itself what it could not install.

@@ -1,17 +1,21 @@
-// bench/servers/express.js: the peer, plain Express with a res.write loop.
+// bench/servers/express.js: a peer, plain Express with a res.write loop.
 'use strict';
 
 const http = require('node:http');
 const express = require('express');
+const { Channels } = require('./lib/history');
+const { listen } = require('./lib/listen');
 
 module.exports = {
   title: `express ${require('express/package.json').version}, res.write loop`,
   path: '/sse',
   ready: 'connected',
+  replays: true,
 
-  // As one would write it with care: the frame is encoded once for everybody.
-  async start({ host, backlog }) {
-    const clients = new Set();
+  // As one would write it with care: a frame is encoded once for everybody, what
+  // was missed is one write, and one timer is the heartbeat of all.
+  async start({ host, backlog, heartbeat }) {
+    const channels = new Channels();
     let lastId = 0;
 
     const app = express();
@@ -22,25 +26,35 @@ module.exports = {
         'X-Accel-Buffering': 'no',
       });
       res.write('event: connected\ndata: {}\n\n');
-      clients.add(res);
-      res.on('close', () => clients.delete(res));
+      const names = req.query.channel;
+      const lastEventId = req.get('Last-Event-ID');
+      if (lastEventId) {
+        const missed = channels.get([].concat(names)[0]).since(lastEventId);
+        if (missed.length > 0) res.write(Buffer.concat(missed));
+      }
+      channels.join(names, res);
+      res.on('close', () => channels.leave(names, res));
     });
 
     const server = http.createServer(app);
-    await new Promise((resolve, reject) => {
-      server.on('error', reject);
-      server.listen({ host, port: 0, backlog }, resolve);
-    });
+    const port = await listen(server, { host, backlog });
+    const beat = Buffer.from(': heartbeat\n');
+    const timer = heartbeat > 0 && setInterval(() => {
+      for (const res of channels.everybody()) res.write(beat);
+    }, heartbeat);
 
     return {
-      port: server.address().port,
-      publish(type, data) {
-        const frame = Buffer.from(`id: ${++lastId}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`);
-        for (const res of clients) res.write(frame);
-        return undefined;
+      port,
+      publish(channel, type, data) {
+        const id = ++lastId;
+        const frame = Buffer.from(`id: ${id}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`);
+        const to = channels.get(channel);
+        to.remember(id, frame);
+        for (const res of to.subscribers) res.write(frame);
       },
-      count: () => clients.size,
+      count: () => channels.size,
       async stop() {
+        clearInterval(timer);
         server.closeAllConnections();
         await new Promise((resolve) => server.close(resolve));
       },

@@ -6,33 +6,28 @@ const http = require('node:http');
 const express = require('express');
 const { createSseServer } = require('../..');
 const { AUDIENCE, ISSUER, makeIssuer } = require('../tokens');
+const { listen } = require('./lib/listen');
 
 module.exports = {
-  title: `native-sse ${require('../../package.json').version} with its default authentication`,
-  path: '/sse?channel=bench',
+  title: `native-sse ${require('../../package.json').version} behind Express, tokens checked`,
+  path: '/sse',
   ready: 'connected',
-  replays: true,
 
-  async start({ host, backlog }) {
+  async start({ host, backlog, heartbeat }) {
     const issuer = await makeIssuer();
     const sse = createSseServer({
       transport: 'socket',
+      heartbeatInterval: heartbeat,
       jwks: { url: issuer.url, issuer: ISSUER, audience: AUDIENCE },
     });
     await sse.ready();
 
     const app = express();
     app.use('/sse', sse.router);
-
     const server = http.createServer(app);
-    await new Promise((resolve, reject) => {
-      server.on('error', reject);
-      server.listen({ host, port: 0, backlog }, resolve);
-    });
-
     return {
-      port: server.address().port,
-      publish: (type, data) => sse.publish('bench', { type, data }),
+      port: await listen(server, { host, backlog }),
+      publish: (channel, type, data) => sse.publish(channel, { type, data }),
       count: () => sse.clients.size,
       tokens: (count) => issuer.tokens('RS256', count),
       signatureChecks: () => sse.stats().auth?.signatureChecks,

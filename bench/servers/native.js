@@ -4,37 +4,39 @@
 const http = require('node:http');
 const express = require('express');
 const { createSseServer } = require('../..');
+const { listen } = require('./lib/listen');
 
-module.exports = {
-  title: `native-sse ${require('../../package.json').version}, express ${require('express/package.json').version}`,
-  path: '/sse?channel=bench',
-  ready: 'connected',
-  replays: true,
+const VERSIONS = `native-sse ${require('../../package.json').version}, express ${require('express/package.json').version}`;
 
-  async start({ host, backlog }) {
-    const sse = createSseServer({
-      transport: 'socket', // a 500 where a connection cannot be handed over
-      requireToken: false,
-      hooks: { authenticateSubscriber: () => ({ sub: 'bench' }) },
-    });
+/** @param {'socket' | 'stream'} transport 'socket': a 500 where a connection cannot be handed over */
+function define(transport) {
+  return {
+    title: `${VERSIONS}, transport ${transport}`,
+    path: '/sse',
+    ready: 'connected',
+    replays: true,
 
-    const app = express();
-    app.use('/sse', sse.router);
+    async start({ host, backlog, heartbeat }) {
+      const sse = createSseServer({
+        transport,
+        heartbeatInterval: heartbeat,
+        requireToken: false,
+        hooks: { authenticateSubscriber: () => ({ sub: 'bench' }) },
+      });
+      const app = express();
+      app.use('/sse', sse.router);
+      const server = http.createServer(app);
+      return {
+        port: await listen(server, { host, backlog }),
+        publish: (channel, type, data) => sse.publish(channel, { type, data }),
+        count: () => sse.clients.size,
+        async stop() {
+          await sse.stop();
+          await new Promise((resolve) => server.close(resolve));
+        },
+      };
+    },
+  };
+}
 
-    const server = http.createServer(app);
-    await new Promise((resolve, reject) => {
-      server.on('error', reject);
-      server.listen({ host, port: 0, backlog }, resolve);
-    });
-
-    return {
-      port: server.address().port,
-      publish: (type, data) => sse.publish('bench', { type, data }),
-      count: () => sse.clients.size,
-      async stop() {
-        await sse.stop();
-        await new Promise((resolve) => server.close(resolve));
-      },
-    };
-  },
-};
+module.exports = { ...define('socket'), define };

@@ -3,14 +3,21 @@
 
 #include "hub/mem.h"
 
+/* A million at once would keep a thread from its sockets for a second. */
+#define EXPIRE_AT_ONCE 10000
+
 void sse_channels_init(sse_channels_t *channels, const sse_hub_config_t *config) {
   sse_table_init(&channels->table);
   sse_list_init(&channels->rings);
+  sse_list_init(&channels->emptied);
   channels->n_rings = 0;
   channels->max_rings = config->max_rings > 0 ? config->max_rings : 1;
   channels->history_size = config->history_size;
+  channels->sizes = config->sizes;
+  channels->freed = 0;
   channels->ttl_us = config->history_ttl_us;
   channels->birth = config->birth;
+  sse_budget_init(&channels->budget, config->history_max_bytes, config->history_total_bytes);
 }
 
 static sse_channel_t *channel_of(sse_table_node_t *node) {
@@ -35,6 +42,7 @@ void sse_channels_deinit(sse_channels_t *channels) {
     channel = next;
   }
   sse_table_deinit(&channels->table);
+  sse_budget_deinit(&channels->budget);
 }
 
 sse_channel_t *sse_channels_find(const sse_channels_t *channels, const sse_key_t *key) {
@@ -73,10 +81,20 @@ static uint64_t bare_floor(const sse_channels_t *channels, uint64_t now) {
   return expired > channels->birth ? expired : channels->birth;
 }
 
+static sse_channel_t *first_of(const sse_list_t *list) {
+  return sse_list_is_empty(list) ? NULL : SSE_CONTAINER_OF(list->next, sse_channel_t, idle);
+}
+
+static sse_channel_t *longest_idle(const sse_channels_t *channels) {
+  sse_channel_t *full = first_of(&channels->rings), *empty = first_of(&channels->emptied);
+  if (full == NULL || empty == NULL) return full == NULL ? empty : full;
+  return sse_ring_newest(&empty->ring) <= sse_ring_newest(&full->ring) ? empty : full;
+}
+
 /* The longest-idle ring goes. Its key falls back to the shared floor, so that
  * must not be below the last event the ring had seen. */
 static void evict_longest_idle(sse_channels_t *channels) {
-  sse_channel_t *oldest = SSE_CONTAINER_OF(channels->rings.next, sse_channel_t, idle);
+  sse_channel_t *oldest = longest_idle(channels);
   uint64_t newest = sse_ring_newest(&oldest->ring);
   if (newest > channels->birth) channels->birth = newest;
   drop_ring(channels, oldest);
@@ -86,12 +104,36 @@ static void evict_longest_idle(sse_channels_t *channels) {
 sse_ring_t *sse_channels_ring(sse_channels_t *channels, sse_channel_t *channel, uint64_t now) {
   if (!channel->has_ring) {
     if (channels->n_rings >= channels->max_rings) evict_longest_idle(channels);
-    sse_ring_init(&channel->ring, channels->history_size, bare_floor(channels, now));
+    uint32_t size = sse_sizes_of(channels->sizes, &channel->key, channels->history_size);
+    sse_ring_init(&channel->ring, &channels->budget, size, bare_floor(channels, now));
     channel->has_ring = true;
     channels->n_rings++;
   }
   sse_list_append(&channels->rings, &channel->idle);
   return &channel->ring;
+}
+
+/* What a ring that is a floor alone costs is bounded by max_rings. */
+static void set_aside(sse_channels_t *channels, sse_channel_t *channel) {
+  sse_ring_shrink(&channel->ring);
+  sse_list_append(&channels->emptied, &channel->idle);
+}
+
+/* Event by event, so that no more goes than has to, and so that each key keeps a
+ * floor of its own: nobody else's `recovered` pays for it. */
+void sse_channels_fit(sse_channels_t *channels) {
+  while (channels->budget.bytes > channels->budget.max_bytes) {
+    sse_channel_t *oldest = first_of(&channels->rings);
+    if (oldest == NULL) return;
+    if (oldest->ring.count > 0) sse_ring_drop_oldest(&oldest->ring);
+    if (oldest->ring.count == 0) set_aside(channels, oldest);
+  }
+}
+
+void sse__channels_settle(sse_channels_t *channels, sse_channel_t *channel, uint64_t now) {
+  if (channels->ttl_us != 0) sse_ring_expire(&channel->ring, ttl_floor(channels, now));
+  if (channel->ring.count == 0) set_aside(channels, channel);
+  sse_channels_fit(channels);
 }
 
 uint64_t sse_channels_floor(sse_channels_t *channels, sse_channel_t *channel, uint64_t now) {
@@ -100,22 +142,38 @@ uint64_t sse_channels_floor(sse_channels_t *channels, sse_channel_t *channel, ui
   return channel->ring.floor;
 }
 
-void sse_channels_expire(sse_channels_t *channels, uint64_t now) {
+/* True when the list's first ring was freed. */
+static bool expire_first(sse_channels_t *channels, sse_list_t *list, uint64_t below) {
+  sse_channel_t *oldest = first_of(list);
+  if (oldest == NULL || sse_ring_newest(&oldest->ring) >= below) return false;
+  channels->freed +=
+      sizeof(*oldest) + oldest->ring.room * sizeof(sse_frame_t *) + oldest->ring.bytes;
+  drop_ring(channels, oldest);
+  sse_channels_release(channels, oldest);
+  return true;
+}
+
+bool sse_channels_expire(sse_channels_t *channels, uint64_t now) {
   uint64_t below = ttl_floor(channels, now);
-  while (!sse_list_is_empty(&channels->rings)) {
-    sse_channel_t *oldest = SSE_CONTAINER_OF(channels->rings.next, sse_channel_t, idle);
-    if (sse_ring_newest(&oldest->ring) >= below) return;
-    drop_ring(channels, oldest);
-    sse_channels_release(channels, oldest);
+  uint32_t left = EXPIRE_AT_ONCE;
+  while (left > 0 && expire_first(channels, &channels->rings, below))
+    left--;
+  while (left > 0 && expire_first(channels, &channels->emptied, below))
+    left--;
+  if (left < EXPIRE_AT_ONCE) sse_table_shrink(&channels->table);
+  return left == 0;
+}
+
+static void gap_rings(sse_list_t *list, uint64_t floor) {
+  for (sse_list_t *item = list->next; item != list; item = item->next) {
+    sse_ring_gap(&SSE_CONTAINER_OF(item, sse_channel_t, idle)->ring, floor);
   }
 }
 
 void sse_channels_gap(sse_channels_t *channels, uint64_t floor) {
   if (floor > channels->birth) channels->birth = floor;
-  for (sse_list_t *item = channels->rings.next; item != &channels->rings; item = item->next) {
-    sse_channel_t *channel = SSE_CONTAINER_OF(item, sse_channel_t, idle);
-    sse_ring_gap(&channel->ring, floor);
-  }
+  gap_rings(&channels->rings, floor);
+  gap_rings(&channels->emptied, floor);
 }
 
 int sse_channel_link(sse_channel_t *channel, sse_client_t *client) {

@@ -5,6 +5,7 @@
 
 #include "hub/client.h"
 #include "hub/ring.h"
+#include "hub/sizes.h"
 
 typedef struct {
   sse_client_t *client;
@@ -13,7 +14,7 @@ typedef struct {
 
 typedef struct sse_channel {
   sse_table_node_t node;
-  sse_list_t idle; /* in the order of rings by last publish; alone without one */
+  sse_list_t idle; /* in `rings` or `emptied`; alone without a ring            */
   sse_key_t key;   /* its text is `storage`                                    */
   sse_subscriber_t *subscribers;
   uint32_t n_subscribers, subscribers_room;
@@ -24,11 +25,15 @@ typedef struct sse_channel {
 
 typedef struct {
   sse_table_t table;
-  sse_list_t rings; /* channels with a ring, the longest idle first */
+  sse_list_t rings;   /* channels with a ring, the longest idle first            */
+  sse_list_t emptied; /* those whose ring is a floor alone, the longest idle first */
   uint32_t n_rings;
   uint32_t max_rings;
   uint32_t history_size;
+  const sse_sizes_t *sizes; /* borrowed; may be NULL */
   uint64_t ttl_us;
+  uint64_t freed; /* bytes of expired rings, ever */
+  sse_budget_t budget;
   uint64_t birth; /* floor of every key without a ring */
 } sse_channels_t;
 
@@ -51,11 +56,32 @@ void sse_channels_release(sse_channels_t *channels, sse_channel_t *channel);
  * are max_rings), and now the least idle. */
 sse_ring_t *sse_channels_ring(sse_channels_t *channels, sse_channel_t *channel, uint64_t now);
 
+/* What a push may leave to do: events older than the ttl, a ring that holds none,
+ * too many bytes of all. */
+void sse__channels_settle(sse_channels_t *channels, sse_channel_t *channel, uint64_t now);
+
+/* Pushes into the channel's ring, and drops the oldest events of the longest-idle
+ * rings while all together hold too many bytes. 0, or SSE_ENOMEM with the floor
+ * raised. */
+static inline int sse_channels_push(sse_channels_t *channels, sse_channel_t *channel,
+                                    sse_frame_t *frame, uint64_t now) {
+  int rc = sse_ring_push(sse_channels_ring(channels, channel, now), frame);
+  bool is_settled = channel->ring.count > 0 && channels->ttl_us == 0 &&
+                    channels->budget.bytes <= channels->budget.max_bytes;
+  if (!is_settled) sse__channels_settle(channels, channel, now);
+  return rc;
+}
+
+/* The same limit after a ring was filled in another way. Rings only become
+ * emptier: no channel is freed. */
+void sse_channels_fit(sse_channels_t *channels);
+
 /* The highest id at or below which events of this key may be missing. */
 uint64_t sse_channels_floor(sse_channels_t *channels, sse_channel_t *channel, uint64_t now);
 
-/* Frees rings whose every event is older than the ttl. */
-void sse_channels_expire(sse_channels_t *channels, uint64_t now);
+/* Frees rings whose every event is older than the ttl, a bounded number of them
+ * at a time; true when there may be more. */
+bool sse_channels_expire(sse_channels_t *channels, uint64_t now);
 
 /* Raises every floor to `floor`. */
 void sse_channels_gap(sse_channels_t *channels, uint64_t floor);

@@ -43,6 +43,7 @@ sse_client_t *sse__hub_find(const sse_hub_t *hub, sse_handle_t handle) {
 static void count(sse_hub_t *hub) {
   atomic_store_explicit(&hub->n_clients, hub->clients.count, memory_order_relaxed);
   atomic_store_explicit(&hub->n_rings, hub->channels.n_rings, memory_order_relaxed);
+  atomic_store_explicit(&hub->n_bytes, hub->channels.budget.bytes, memory_order_relaxed);
 }
 
 void sse__hub_doom(sse_hub_t *hub, sse_client_t *client, sse_reason_t reason) {
@@ -154,6 +155,7 @@ static void deliver_all(sse_hub_t *hub, const sse_channel_t *channel, sse_frame_
 int sse_hub_publish(sse_hub_t *hub, sse_frame_t *frame, const sse_key_t *keys, size_t n_keys) {
   int result = 0;
   if (frame->id > hub->newest) hub->newest = frame->id;
+  if (n_keys > 1) sse_budget_spread(&hub->channels.budget, frame);
   for (size_t i = 0; i < n_keys; i++) {
     sse_channel_t *channel = sse_channels_obtain(&hub->channels, &keys[i]);
     if (channel == NULL) {
@@ -162,10 +164,11 @@ int sse_hub_publish(sse_hub_t *hub, sse_frame_t *frame, const sse_key_t *keys, s
       result = SSE_ENOMEM;
       continue;
     }
-    int rc = sse_ring_push(sse_channels_ring(&hub->channels, channel, hub->now), frame);
+    int rc = sse_channels_push(&hub->channels, channel, frame, hub->now);
     if (rc != 0) result = rc;
     deliver_all(hub, channel, frame);
   }
+  if (n_keys > 1) sse_budget_spread_done(&hub->channels.budget);
   hub->unflushed += frame->len;
   count(hub);
   return result;
@@ -189,9 +192,13 @@ int sse_hub_direct_user(sse_hub_t *hub, const sse_key_t *user, sse_frame_t *fram
 
 int sse_hub_hydrate(sse_hub_t *hub, const sse_key_t *key, sse_frame_t *const *frames, size_t n,
                     uint64_t floor) {
-  sse_channel_t *channel = sse_channels_obtain(&hub->channels, key);
-  if (channel == NULL) return SSE_ENOMEM;
   if (n > 0 && frames[n - 1]->id > hub->newest) hub->newest = frames[n - 1]->id;
+  sse_channel_t *channel = sse_channels_obtain(&hub->channels, key);
+  if (channel == NULL) {
+    /* As where a publish finds no memory: nowhere to note it for this key alone. */
+    sse_channels_gap(&hub->channels, n > 0 ? frames[n - 1]->id : floor);
+    return SSE_ENOMEM;
+  }
   bool is_new = !channel->has_ring;
   sse_ring_t *ring = sse_channels_ring(&hub->channels, channel, hub->now);
   int rc = sse_ring_hydrate(ring, frames, n, floor);
@@ -199,6 +206,7 @@ int sse_hub_hydrate(sse_hub_t *hub, const sse_key_t *key, sse_frame_t *const *fr
   if (is_new && rc == 0) sse_ring_gap(ring, floor);
   /* Not taken in: it must not be claimed that there was nothing. */
   if (rc != 0 && n > 0) sse_ring_gap(ring, frames[n - 1]->id);
+  sse_channels_fit(&hub->channels);
   count(hub);
   return rc;
 }
@@ -228,6 +236,14 @@ int sse_hub_gap(sse_hub_t *hub, uint64_t floor) {
   }
   sse_frame_unref(frame);
   return frame == NULL ? SSE_ENOMEM : 0;
+}
+
+uint64_t sse_hub_freed(const sse_hub_t *hub) {
+  return hub->channels.freed;
+}
+
+bool sse_hub_is_expiring(const sse_hub_t *hub) {
+  return hub->is_expiring;
 }
 
 void sse_hub_advance(sse_hub_t *hub, uint64_t now) {
@@ -299,12 +315,12 @@ void sse_hub_tick(sse_hub_t *hub, uint64_t now) {
   sse_hub_advance(hub, now);
   beat_idle(hub);
   judge_blocked(hub);
-  sse_channels_expire(&hub->channels, hub->now);
+  hub->is_expiring = sse_channels_expire(&hub->channels, hub->now);
   count(hub);
 }
 
 uint64_t sse_hub_tick_interval(const sse_hub_t *hub) {
-  if (hub->has_overfull) return SSE_LOOK_SOON_US;
+  if (hub->has_overfull || hub->is_expiring) return SSE_LOOK_SOON_US;
   uint64_t interval = hub->wheel.interval == 0 ? MAX_TICK_US : hub->wheel.step;
   if (interval > SSE_LOOK_US && !sse_list_is_empty(&hub->blocked)) return SSE_LOOK_US;
   return interval < MAX_TICK_US ? interval : MAX_TICK_US;
@@ -391,5 +407,6 @@ sse_hub_counters_t sse_hub_counters(const sse_hub_t *hub) {
       .delivered = atomic_load_explicit(&hub->delivered, memory_order_relaxed),
       .clients = atomic_load_explicit(&hub->n_clients, memory_order_relaxed),
       .rings = atomic_load_explicit(&hub->n_rings, memory_order_relaxed),
+      .history_bytes = atomic_load_explicit(&hub->n_bytes, memory_order_relaxed),
   };
 }

@@ -23,25 +23,30 @@
 #include "hub/key.h"
 #include "hub/reason.h"
 #include "hub/sink.h"
+#include "hub/sizes.h"
 #include "hub/span.h"
 
 typedef struct sse_hub sse_hub_t;
 
 typedef struct {
-  sse_seed_t seed;         /* the server's, the same for every hub             */
-  uint64_t now;            /* us, at the start; 0: birth                       */
-  uint64_t birth;          /* floor of every key without a ring                */
-  uint64_t newest;         /* highest id known at the start; at least birth    */
-  uint64_t heartbeat_us;   /* a client idle this long gets a comment; 0: never */
-  uint64_t history_ttl_us; /* events older than this expire; 0: never          */
-  size_t max_queued_bytes; /* soft limit of a client's queue                   */
-  uint32_t history_size;   /* events a ring holds                              */
-  uint32_t max_rings;      /* the longest-idle ring makes room; at least 1     */
+  sse_seed_t seed;            /* the server's, the same for every hub             */
+  uint64_t now;               /* us, at the start; 0: birth                       */
+  uint64_t birth;             /* floor of every key without a ring                */
+  uint64_t newest;            /* highest id known at the start; at least birth    */
+  uint64_t heartbeat_us;      /* a client idle this long gets a comment; 0: never */
+  uint64_t history_ttl_us;    /* events older than this expire; 0: never          */
+  size_t max_queued_bytes;    /* soft limit of a client's queue                   */
+  uint32_t history_size;      /* events a ring holds, where `sizes` has no other  */
+  uint32_t max_rings;         /* the longest-idle ring makes room; at least 1     */
+  size_t history_max_bytes;   /* of the events in a ring; 0: none              */
+  size_t history_total_bytes; /* of the events in all of them; 0: none         */
+  const sse_sizes_t *sizes;   /* by prefix; outlives the hub; may be NULL      */
 } sse_hub_config_t;
 /* The hub's own counters: one writer (the owner), read from any thread. */
 typedef struct {
   uint64_t delivered;      /* events fully handed to a transport, replay included   */
   uint64_t clients, rings; /* attached, and keys with history, now             */
+  uint64_t history_bytes;  /* of all events in rings, each counted once        */
 } sse_hub_counters_t;
 
 typedef enum {
@@ -104,6 +109,11 @@ int sse_hub_gap(sse_hub_t *hub, uint64_t floor);
 /* Advances the hub's now; heartbeats, slow readers and expiry follow (what
  * they queue or close is carried out by the next flush). */
 void sse_hub_tick(sse_hub_t *hub, uint64_t now);
+
+/* Bytes of expired history that were freed so far, and whether more is due: the
+ * tick then wants to be called again soon. */
+uint64_t sse_hub_freed(const sse_hub_t *hub);
+bool sse_hub_is_expiring(const sse_hub_t *hub);
 
 /* Only sets the hub's now, before commands are applied; never moves it back. */
 void sse_hub_advance(sse_hub_t *hub, uint64_t now);

@@ -21,10 +21,11 @@ struct sse_hub {
   sse_list_t blocked; /* clients whose transport is full      */
   uint64_t looked_at; /* us; when the blocked were last judged */
   bool has_overfull;  /* maybe: a client over the hard limit wants a look soon */
+  bool is_expiring;   /* there is more to free                 */
   size_t unflushed;   /* bytes of frames since the last flush  */
   sse_frame_t *heartbeat_frame;
   uint64_t n_delivered;
-  _Atomic uint64_t delivered, n_clients, n_rings; /* owner stores, [any] loads; relaxed */
+  _Atomic uint64_t delivered, n_clients, n_rings, n_bytes; /* owner stores, [any] loads; relaxed */
 };
 
 /* NULL when unknown. */

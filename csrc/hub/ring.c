@@ -8,13 +8,18 @@
 
 #define FIRST_ROOM 4 /* most channels are quiet: start small, double on demand */
 
-void sse_ring_init(sse_ring_t *ring, uint32_t limit, uint64_t floor) {
-  *ring = (sse_ring_t){.limit = limit, .floor = floor};
+void sse_ring_init(sse_ring_t *ring, sse_budget_t *budget, uint32_t limit, uint64_t floor) {
+  *ring = (sse_ring_t){.limit = limit, .floor = floor, .budget = budget};
+}
+
+static void let_go(sse_ring_t *ring, sse_frame_t *frame) {
+  sse_budget_drop(ring->budget, frame);
+  sse_frame_unref(frame);
 }
 
 void sse_ring_deinit(sse_ring_t *ring) {
   for (uint32_t i = 0; i < ring->count; i++)
-    sse_frame_unref(sse_ring_at(ring, i));
+    let_go(ring, sse_ring_at(ring, i));
   sse_free(ring->slots);
   *ring = (sse_ring_t){0};
 }
@@ -29,13 +34,25 @@ uint64_t sse_ring_newest(const sse_ring_t *ring) {
   return held > ring->floor ? held : ring->floor;
 }
 
-static void drop_oldest(sse_ring_t *ring) {
+void sse_ring_drop_oldest(sse_ring_t *ring) {
   sse_frame_t *oldest = sse_ring_at(ring, 0);
   if (oldest->id > ring->floor) ring->floor = oldest->id;
   ring->bytes -= oldest->len;
   ring->head = ring->head + 1 == ring->room ? 0 : ring->head + 1;
   ring->count--;
-  sse_frame_unref(oldest);
+  let_go(ring, oldest);
+}
+
+static void fit_bytes(sse_ring_t *ring) {
+  while (ring->bytes > ring->budget->max_ring_bytes)
+    sse_ring_drop_oldest(ring);
+}
+
+void sse_ring_shrink(sse_ring_t *ring) {
+  if (ring->count > 0) return;
+  sse_free(ring->slots);
+  ring->slots = NULL;
+  ring->room = ring->head = 0;
 }
 
 /* Moves the frames into `slots`, a fresh array of `room`, oldest first. */
@@ -60,7 +77,7 @@ static int grow(sse_ring_t *ring) {
 /* Nothing can be kept: what is held goes too, so that no hole is hidden. */
 static void lose_all(sse_ring_t *ring, uint64_t id) {
   while (ring->count > 0)
-    drop_oldest(ring);
+    sse_ring_drop_oldest(ring);
   ring->floor = id;
 }
 
@@ -71,24 +88,26 @@ int sse_ring_push(sse_ring_t *ring, sse_frame_t *frame) {
     return 0;
   }
   if (ring->count == ring->limit) {
-    drop_oldest(ring);
+    sse_ring_drop_oldest(ring);
   } else if (ring->count == ring->room && grow(ring) != 0) {
     if (ring->count == 0) {
       lose_all(ring, frame->id);
       return SSE_ENOMEM;
     }
-    drop_oldest(ring); /* the newest event is worth more than the oldest */
+    sse_ring_drop_oldest(ring); /* the newest event is worth more than the oldest */
   }
   uint32_t at = ring->head + ring->count;
   ring->slots[at >= ring->room ? at - ring->room : at] = sse_frame_ref(frame);
   ring->count++;
   ring->bytes += frame->len;
+  sse_budget_add(ring->budget, frame);
+  fit_bytes(ring);
   return 0;
 }
 
 void sse_ring_expire(sse_ring_t *ring, uint64_t below) {
   while (ring->count > 0 && sse_ring_at(ring, 0)->id < below)
-    drop_oldest(ring);
+    sse_ring_drop_oldest(ring);
 }
 
 /* True when every frame above the ring's floor is held already. */
@@ -113,7 +132,9 @@ int sse_ring_hydrate(sse_ring_t *ring, sse_frame_t *const *frames, size_t n, uin
     if (theirs < n && (held == NULL || frames[theirs]->id < held->id)) {
       sse_frame_t *next = frames[theirs++];
       bool fits = next->id > floor && (len == 0 || next->id > merged[len - 1]->id);
-      if (fits) merged[len++] = sse_frame_ref(next);
+      if (!fits) continue;
+      merged[len++] = sse_frame_ref(next);
+      sse_budget_add(ring->budget, next);
     } else {
       if (theirs < n && frames[theirs]->id == held->id) theirs++;
       merged[len++] = held; /* its reference moves along */
@@ -126,7 +147,7 @@ int sse_ring_hydrate(sse_ring_t *ring, sse_frame_t *const *frames, size_t n, uin
   for (size_t i = 0; i < len; i++) {
     if (i < skip) {
       if (merged[i]->id > ring->floor) ring->floor = merged[i]->id;
-      sse_frame_unref(merged[i]);
+      let_go(ring, merged[i]);
     } else {
       merged[i - skip] = merged[i];
       ring->bytes += merged[i]->len;
@@ -137,6 +158,7 @@ int sse_ring_hydrate(sse_ring_t *ring, sse_frame_t *const *frames, size_t n, uin
   ring->room = (uint32_t)(most > ring->limit ? ring->limit : most);
   ring->head = 0;
   ring->count = (uint32_t)(len - skip);
+  fit_bytes(ring);
   return 0;
 }
 

@@ -51,6 +51,13 @@ int sse_table_insert(sse_table_t *table, sse_table_node_t *node, uint64_t hash) 
   return 0;
 }
 
+void sse_table_shrink(sse_table_t *table) {
+  size_t room = table->room;
+  while (room > FIRST_ROOM && table->count < room / 4)
+    room /= 2;
+  if (room < table->room / 4) (void)resize(table, room);
+}
+
 void sse_table_remove(sse_table_t *table, sse_table_node_t *node) {
   sse_table_node_t **link = bucket_of(table, node->hash);
   while (*link != node)

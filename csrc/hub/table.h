@@ -31,6 +31,10 @@ void sse_table_deinit(sse_table_t *table);
  * A table that cannot grow keeps working with longer chains. */
 int sse_table_insert(sse_table_t *table, sse_table_node_t *node, uint64_t hash);
 
+/* Gives buckets back when most are empty; a shrink that finds no memory is left
+ * for another time. */
+void sse_table_shrink(sse_table_t *table);
+
 /* Removes a node that is in the table. */
 void sse_table_remove(sse_table_t *table, sse_table_node_t *node);
 

@@ -1,6 +1,11 @@
 /* shard.c - drains a mailbox into a hub; see shard.h. */
 #include "io/shard.h"
 
+#include "io/memory.h"
+
+/* Less than this is not worth a walk over all that malloc keeps. */
+#define TRIM_AFTER_BYTES ((uint64_t)16 << 20)
+
 int sse_shard_init(sse_shard_t *shard, const sse_hub_config_t *config, const sse_sink_t *sink,
                    const sse_clock_t *clock) {
   *shard = (sse_shard_t){.clock = clock};
@@ -81,11 +86,20 @@ void sse_shard_drain(sse_shard_t *shard) {
   if (shard->wants_end) sse_shard_end(shard);
 }
 
+/* After history has expired, once nothing more of it is due. */
+static void give_back(sse_shard_t *shard) {
+  uint64_t freed = sse_hub_freed(shard->hub);
+  if (sse_hub_is_expiring(shard->hub) || freed - shard->trimmed < TRIM_AFTER_BYTES) return;
+  shard->trimmed = freed;
+  sse_memory_trim();
+}
+
 void sse_shard_tick(sse_shard_t *shard) {
   if (shard->is_draining || shard->hub == NULL) return;
   /* A look at a stream may run user code; what that posts has to wait. */
   shard->is_draining = true;
   sse_hub_tick(shard->hub, sse_clock_now(shard->clock));
   shard->is_draining = false;
+  give_back(shard);
   sse_shard_drain(shard);
 }

@@ -17,6 +17,7 @@ typedef struct sse_shard {
   sse_mailbox_t mailbox;
   const sse_clock_t *clock;
   uint64_t delivered;                   /* [owner] the count of a hub that has ended */
+  uint64_t trimmed;                     /* [owner] sse_hub_freed at the last trim    */
   bool is_draining;                     /* [owner]                                   */
   bool wants_end;                       /* [owner] end once the drain is over        */
   bool owes_wake;                       /* [js] something was posted without a wake  */

@@ -5,6 +5,7 @@
 #include <uv.h>
 
 #include "hub/mem.h"
+#include "napi/history_file.h"
 #include "napi/napi_util.h"
 
 /* Posted when a client has ended (handle != 0), or when the core has. */
@@ -127,10 +128,14 @@ static void notice_stream_closed(void *tag, sse_handle_t client, sse_reason_t re
   notice_closed(tag, client, reason);
 }
 
-/* [io] Every thread has a notice of its own; only the last is delivered. */
-static void thread_stopped(void *ctx) {
-  sse_notice_t *notice = ctx;
+/* Every thread has a notice of its own; only the last is delivered. */
+void sse_notice_stopped(sse_notice_t *notice) {
   sse_port_post(notice->core->env->port, &notice->event);
+}
+
+/* [io] */
+static void thread_stopped(void *ctx) {
+  sse_notice_stopped(ctx);
 }
 
 static int init_threads(sse_core_t *core, const sse_core_config_t *config) {
@@ -156,13 +161,21 @@ static void deinit_threads(sse_core_t *core) {
 sse_core_t *sse_core_new(sse_env_t *env, const sse_core_config_t *given) {
   sse_core_config_t config = *given;
   sse_core_t *core = sse_calloc(1, sizeof(*core));
-  if (core == NULL) return NULL;
+  if (core == NULL) {
+    sse_sizes_free(config.sizes);
+    return NULL;
+  }
   core->env = env;
+  core->sizes = config.sizes;
   core->refs = 1;
   core->number = config.number;
   core->clock = sse_clock_start();
   if (uv_random(NULL, NULL, &core->seed, sizeof(core->seed), 0, NULL) != 0) goto fail_seed;
   config.hub.seed = core->seed;
+  config.hub.sizes = core->sizes;
+  if (config.history_file != NULL && sse_history_open(core, &config, &config.hub) != 0) {
+    goto fail_store;
+  }
   config.hub.now = sse_clock_now(&core->clock);
   if (config.hub.birth == 0) config.hub.birth = config.hub.now;
   core->last = config.hub.newest > config.hub.birth ? config.hub.newest : config.hub.birth;
@@ -171,6 +184,7 @@ sse_core_t *sse_core_new(sse_env_t *env, const sse_core_config_t *given) {
   sse_sink_t sink = sse_stream_sink(&core->stream);
   if (sse_shard_init(&core->local, &config.hub, &sink, &core->clock) != 0) goto fail_local;
   if (init_threads(core, &config) != 0) goto fail_threads;
+  if (core->store != NULL && sse_history_start(core, &config) != 0) goto fail_threads;
   sse_list_init(&core->env_item);
   sse_list_append(&env->cores, &core->env_item);
   env->refs++;
@@ -182,7 +196,10 @@ fail_threads:
   sse_shard_deinit(&core->local);
 fail_local:
   sse_directory_deinit(&core->directory);
+fail_store:
+  sse_history_free(core);
 fail_seed:
+  sse_sizes_free(core->sizes);
   sse_free(core);
   return NULL;
 }
@@ -195,6 +212,8 @@ void sse_core_unref(sse_core_t *core) {
   sse_shard_deinit(&core->local);
   sse_stream_sink_unbind(&core->stream);
   sse_directory_deinit(&core->directory);
+  sse_history_free(core);
+  sse_sizes_free(core->sizes);
   sse_list_remove(&core->env_item);
   sse_free(core);
   sse_env_unref(env);
@@ -263,18 +282,26 @@ int sse_core_attach(napi_env env, sse_core_t *core, sse_attach_t *attach, int fd
   return rc;
 }
 
+/* For one part of the core that is about to end. NULL: nobody is to be told. */
+static sse_notice_t *stop_notice(napi_env env, sse_core_t *core) {
+  sse_notice_t *notice = env == NULL ? NULL : sse_notice_new(core);
+  if (notice == NULL) return NULL;
+  sse_port_ref(env, core->env->port);
+  notice->holds_port = true;
+  core->n_live++;
+  return notice;
+}
+
 void sse_core_stop(napi_env env, sse_core_t *core) {
   if (core->is_stopped) return;
   core->is_stopped = true;
   core->n_live = 0;
   sse_shard_end(&core->local);
+  if (core->store != NULL) sse_history_stop(core, stop_notice(env, core));
   for (uint32_t i = 0; i < core->n_threads; i++) {
     sse_thread_t *thread = &core->threads[i];
-    sse_notice_t *notice = env == NULL ? NULL : sse_notice_new(core);
+    sse_notice_t *notice = stop_notice(env, core);
     if (notice != NULL) {
-      sse_port_ref(env, core->env->port);
-      notice->holds_port = true;
-      core->n_live++;
       thread->stopped = thread_stopped;
       thread->stopped_ctx = notice;
     }
@@ -303,4 +330,5 @@ void sse_core_wake(sse_core_t *core) {
 void sse_core_join(sse_core_t *core) {
   for (uint32_t i = 0; i < core->n_threads; i++)
     sse_thread_join(&core->threads[i]);
+  if (core->store != NULL) sse_store_join(core->store);
 }

@@ -7,8 +7,16 @@
 #include "io/thread.h"
 #include "napi/env.h"
 #include "napi/stream_sink.h"
+#include "store/store.h"
 
 #define SSE_CORE_MAX_THREADS 64
+
+/* [js] What tells JS that a client is gone, or that a part of the core has ended:
+ * made beforehand, so that telling needs no memory. */
+typedef struct sse_notice sse_notice_t;
+
+/* Between the writer of a store and the port; see history_file.c. */
+typedef struct sse_history_link sse_history_link_t;
 
 typedef struct sse_core {
   sse_env_t *env;
@@ -17,7 +25,8 @@ typedef struct sse_core {
   uint32_t number;
   sse_clock_t clock;
   sse_seed_t seed;
-  uint64_t last; /* the id given last */
+  sse_sizes_t *sizes; /* the hubs read it */
+  uint64_t last;      /* the id given last */
   uint64_t published;
   sse_directory_t directory;
   sse_stream_sink_t stream;
@@ -26,28 +35,36 @@ typedef struct sse_core {
   uint32_t n_threads, n_live; /* made; not yet stopped */
   uint32_t next_thread;
   bool is_stopped;
+  sse_store_t *store; /* NULL: the history is in memory alone */
+  sse_history_link_t *link;
+  sse_notice_t *store_notice; /* [js] sets before the stop, [writer] reads after it */
+  bool syncs_always;
 } sse_core_t;
 
 typedef struct {
   sse_hub_config_t hub;     /* seed and now are the core's to set; birth 0: now */
+  sse_sizes_t *sizes;       /* the core's from here, also on failure; may be NULL */
   uint32_t n_threads;       /* at most SSE_CORE_MAX_THREADS */
   uint32_t peer_timeout_ms; /* 0: none */
   uint64_t max_slots;
   uint32_t max_per_user;
-  uint32_t number; /* names the core in the port's events */
+  uint32_t number;          /* names the core in the port's events */
+  const char *history_file; /* absolute; NULL: none */
+  uint32_t history_sync_ms; /* 0: always */
+  sse_store_error_t *error; /* set when the history file is at fault */
 } sse_core_config_t;
 
-/* [js] What tells JS that a client is gone: made with the client, so that
- * telling needs no memory. */
-typedef struct sse_notice sse_notice_t;
 sse_notice_t *sse_notice_new(sse_core_t *core);
 void sse_notice_discard(sse_notice_t *notice);
+
+/* [any] Posts that a part of the core has ended. */
+void sse_notice_stopped(sse_notice_t *notice);
 
 /* [js] { handle, id, userId, channels, connectedAt, isSocket }, or NULL with a
  * pending exception. */
 napi_value sse_core_describe(napi_env env, const sse_entry_t *entry);
 
-/* [js] NULL when memory is out. */
+/* [js] NULL when memory is out, or with config->error set. */
 sse_core_t *sse_core_new(sse_env_t *env, const sse_core_config_t *config);
 
 /* [js] Drops a reference; the last one frees. The core must have been stopped

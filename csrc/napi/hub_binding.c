@@ -7,15 +7,28 @@
 
 #include "hub/mem.h"
 #include "io/peer.h"
+#include "napi/history_file.h"
 #include "napi/hub_call.h"
 #include "napi/key_list.h"
 #include "napi/napi_util.h"
+#include "napi/size_list.h"
 
 static uint64_t u64_property(napi_env env, napi_value object, const char *name) {
   napi_value value;
   return napi_get_named_property(env, object, name, &value) == napi_ok
              ? sse__call_to_u64(env, value)
              : 0;
+}
+
+/* False with a pending exception; `*out` is the caller's. */
+static bool string_property(napi_env env, napi_value object, const char *name, char **out) {
+  napi_value value;
+  size_t len = 0;
+  if (napi_get_named_property(env, object, name, &value) == napi_ok) {
+    return sse_napi_string(env, value, out, &len);
+  }
+  sse_napi_throw_last(env, name);
+  return false;
 }
 
 static void core_finalize(napi_env env, void *data, void *hint) {
@@ -29,7 +42,9 @@ static void core_finalize(napi_env env, void *data, void *hint) {
   sse_core_unref(core);
 }
 
-/* create({ number, birth, newest, threads, heartbeatMs, historySize, historyTtlMs, maxRings,
+/* create({ number, birth, newest, threads, heartbeatMs, historySize, historySizes (flat:
+ *   prefix, size, ...), historyTtlMs, historyMaxBytes, historyTotalBytes, historyFile ('':
+ *   none), historySyncMs (0: always), maxRings,
  *   maxQueuedBytes, maxClients, maxClientsPerUser, peerTimeoutMs },
  *   write, end, pending) -> core; 0 is "none" where a limit or a time may be off,
  * and "now" for the id `birth` (the floor of every key that has no history yet).
@@ -45,17 +60,33 @@ static napi_value create(napi_env env, napi_callback_info info) {
               .history_ttl_us = u64_property(env, given, "historyTtlMs") * 1000,
               .max_queued_bytes = (size_t)u64_property(env, given, "maxQueuedBytes"),
               .history_size = (uint32_t)u64_property(env, given, "historySize"),
+              .history_max_bytes = (size_t)u64_property(env, given, "historyMaxBytes"),
+              .history_total_bytes = (size_t)u64_property(env, given, "historyTotalBytes"),
               .max_rings = (uint32_t)u64_property(env, given, "maxRings")},
       .n_threads = (uint32_t)u64_property(env, given, "threads"),
       .peer_timeout_ms = (uint32_t)u64_property(env, given, "peerTimeoutMs"),
       .max_slots = u64_property(env, given, "maxClients"),
       .max_per_user = (uint32_t)u64_property(env, given, "maxClientsPerUser"),
+      .history_sync_ms = (uint32_t)u64_property(env, given, "historySyncMs"),
       .number = (uint32_t)u64_property(env, given, "number")};
+  sse_store_error_t error = {0};
+  config.error = &error;
+  char *file = NULL;
+  if (!string_property(env, given, "historyFile", &file)) return NULL;
+  if (!sse_size_list_read(env, given, "historySizes", &config.sizes)) {
+    sse_free(file);
+    return NULL;
+  }
+  if (file[0] != '\0') config.history_file = file;
   sse_core_t *core = sse_core_new(call.self, &config);
-  if (core == NULL) return sse__call_out_of_memory(env);
+  if (error.status != SSE_STORE_OK) sse_history_throw(env, file, &error);
+  sse_free(file);
+  if (core == NULL) return error.status != SSE_STORE_OK ? NULL : sse__call_out_of_memory(env);
   if (sse_stream_sink_bind(env, &core->stream, call.argv + 1) == napi_ok) {
     return sse__call_wrap_core(env, core, core_finalize);
   }
+  sse_core_stop(NULL, core);
+  sse_core_join(core);
   sse_core_unref(core);
   sse_napi_throw_last(env, "create");
   return NULL;

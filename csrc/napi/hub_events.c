@@ -3,6 +3,7 @@
  * every argument. [js] throughout. */
 #include "hub/mem.h"
 #include "napi/fanout.h"
+#include "napi/history_file.h"
 #include "napi/hub_call.h"
 #include "napi/key_list.h"
 #include "napi/napi_util.h"
@@ -48,6 +49,10 @@ static napi_value publish(napi_env env, napi_callback_info info) {
   bool is_read = frame != NULL;
   sse_fanout_begin(&fanout, call.core);
   int rc = is_read ? sse_fanout_publish(&fanout, frame, keys.keys, keys.n) : SSE_EINVAL;
+  /* Before anybody gets it: what a crash could lose must be known to be under way. */
+  if (rc == 0 && call.core->store != NULL) {
+    sse_history_append(env, call.core, frame, keys.keys, keys.n);
+  }
   sse_frame_unref(frame);
   sse_key_list_deinit(&keys);
   if (rc == 0) {

@@ -31,7 +31,7 @@ class Feed {
     this._hub = hub;
     this._backplane = options.backplane;
     this._readyTimeout = options.readyTimeout;
-    this._historySize = options.history.size;
+    this._historySize = Math.max(options.history.size, ...Object.values(options.history.sizes ?? {}));
     this._onOrder = onOrder;
     this._onError = onError;
     this._name = randomUUID();
@@ -58,7 +58,7 @@ class Feed {
       gap: (floor) => this._gap(floor),
       alive: () => this._alive(),
       error: (error) => this._failed(error),
-    }, { historySize: options.history.size, probeInterval: Math.max(10, Math.min(1000, Math.floor(options.readyTimeout / 4))) });
+    }, { historySize: this._historySize, probeInterval: Math.max(10, Math.min(1000, Math.floor(options.readyTimeout / 4))) });
   }
 
   // ---- what the server asks for

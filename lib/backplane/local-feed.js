@@ -19,14 +19,14 @@ class LocalFeed {
   }
 
   publish(event, keys, { form, idempotencyKey } = {}) {
-    if (idempotencyKey === undefined) return Promise.resolve(this._hub.publish(event.type, event.json, keys, form));
+    if (idempotencyKey === undefined) return this._hub.settled(this._hub.publish(event.type, event.json, keys, form));
     this._recent ??= new RecentIds(REMEMBERED);
     let id = this._recent.get(idempotencyKey);
     if (id === undefined) {
       id = this._hub.publish(event.type, event.json, keys, form);
       this._recent.set(idempotencyKey, id);
     }
-    return Promise.resolve(id);
+    return this._hub.settled(id);
   }
 
   order(order) {

@@ -381,6 +381,10 @@ describe('a server on a backplane', () => {
   });
 
   it('must be one', () => {
+    const own = new MemoryBackplane(log);
+    for (const make of [() => createSseServer({ backplane: own, history: { file: 'x.db' } }), () => new SseManager({ backplane: own, history: { file: 'x.db' } })]) {
+      assert.throws(make, { code: 'ERR_SSE_INVALID_OPTION', message: /exclude each other/ });
+    }
     for (const backplane of [{}, null, 'redis://x', redisBackplane, { publish() {}, tail() {}, history() {} }]) {
       assert.throws(() => createSseServer({ backplane }), { code: 'ERR_SSE_INVALID_OPTION', message: /has no method/ });
     }

@@ -13,9 +13,10 @@ const ROOT = path.join(__dirname, '../..');
 
 const ALLOWED = [
   /^(LICENSE|README\.md|CHANGELOG\.md|SECURITY\.md|package\.json|binding\.gyp|index\.(js|mjs|d\.ts|d\.mts))$/,
-  /^lib\/(backplane\/)?[a-z-]+\.js$/,
-  /^csrc\/(hub|io|jose|napi)\/\w+\.[ch]$/,
+  /^lib\/([a-z]+\/)?[a-z-]+\.js$/,
+  /^csrc\/(hub|io|jose|napi|store)\/\w+\.[ch]$/,
   /^docs\/[a-z-]+\.md$/,
+  /^docs\/images\/[a-z]+\.svg$/,
   /^tools\/build\.js$/,
 ];
 

@@ -204,6 +204,11 @@ describe('snippets', () => {
       await program.prints(/^- alice (client|reset)$/m);
     },
 
+    async 'durable-history'(block) {
+      const { code, stdout, stderr } = await start(block).ends();
+      assert.deepEqual([code, stdout, stderr], [0, '', '']);
+    },
+
     async topics(block) {
       const program = start(block);
       const url = await program.origin();

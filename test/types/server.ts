@@ -143,7 +143,7 @@ const options: SseServerOptions = {
     clockSkew: 30,
     staleIfError: 0,
   },
-  history: { size: 10, ttl: 60_000 },
+  history: { size: 10, sizes: { 'chat:': 1000 }, maxBytes: 1, totalBytes: Infinity, ttl: 60_000, file: '/var/lib/app/history', sync: 'always' },
   transport: 'stream',
   threads: 2,
   queryToken: false,

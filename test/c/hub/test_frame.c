@@ -6,6 +6,9 @@
 #include "hub/ring.h"
 #include "testing.h"
 
+/* Without limits. */
+static sse_budget_t budget = {.max_bytes = SIZE_MAX, .max_ring_bytes = SIZE_MAX};
+
 static uint32_t refs(sse_frame_t *frame) {
   return atomic_load(&frame->refs);
 }
@@ -53,7 +56,7 @@ static void holders(void **state) {
   (void)state;
   sse_frame_t *frame = sse_frame_from_bytes(5, sse_span_cstr("abc"));
   sse_ring_t ring;
-  sse_ring_init(&ring, 10, 0);
+  sse_ring_init(&ring, &budget, 10, 0);
   assert_int_equal(sse_ring_push(&ring, frame), 0);
   assert_int_equal(refs(frame), 2);
   assert_int_equal(sse_ring_push(&ring, frame), 0); /* the same id: ignored */

@@ -10,6 +10,9 @@
 #include "hub/ring.h"
 #include "hub_model.h"
 
+/* Without limits. */
+static sse_budget_t budget = {.max_bytes = SIZE_MAX, .max_ring_bytes = SIZE_MAX};
+
 void *__real_sse_malloc(size_t size);
 void *__wrap_sse_malloc(size_t size);
 void *__real_sse_calloc(size_t count, size_t size);
@@ -73,7 +76,7 @@ static bool is_fine(int rc) {
 
 static void ring_scenario(void) {
   sse_ring_t ring;
-  sse_ring_init(&ring, 9, 100);
+  sse_ring_init(&ring, &budget, 9, 100);
   uint64_t lost = 100;
   for (uint64_t id = 101; id < 115; id++) {
     sse_frame_t *frame = fake_frame(id, "x");
@@ -119,7 +122,8 @@ static void directory_scenario(void) {
     sse_handle_t handle;
     sse_key_t user = fake_key(SSE_SCOPE_USER, "iss", i % 2 == 0 ? "ann" : "bob");
     sse_span_t channel = sse_span_cstr("orders");
-    sse_arrival_t arrival = {.id = sse_span_cstr("id"), .channels = &channel, .n_channels = 1};
+    sse_arrival_t arrival = {
+        .id = sse_span_cstr("id"), .channels = &channel, .n_channels = 1, .ends_at = 100 + i};
     if (!is_fine(sse_directory_reserve(&dir, &handle))) continue;
     slots++;
     is_fine(sse_directory_assign(&dir, handle, &user));
@@ -297,6 +301,7 @@ static void the_model_with_failing_memory(void **state) {
     n_calls = 0;
     fail_every = rates[seed % COUNT_OF(rates)];
     config.hub.max_rings = seed % 3 == 0 ? 3 : 1000;
+    config.hub.history_total_bytes = seed % 4 == 0 ? 3000 : 0;
     hub_model_run(seed, &config);
     never_fail();
   }

@@ -4,6 +4,9 @@
 
 #include "testing.h"
 
+/* Without limits. */
+static sse_budget_t budget = {.max_bytes = SIZE_MAX, .max_ring_bytes = SIZE_MAX};
+
 #define MAX_LOG 600
 
 static sse_frame_t *frame(uint64_t id, size_t len) {
@@ -29,7 +32,7 @@ static void assert_ids(const sse_ring_t *ring, const uint64_t *ids, uint32_t n) 
 static void an_empty_ring_is_its_floor(void **state) {
   (void)state;
   sse_ring_t ring;
-  sse_ring_init(&ring, 3, 50);
+  sse_ring_init(&ring, &budget, 3, 50);
   assert_int_equal(ring.floor, 50);
   assert_int_equal(sse_ring_newest(&ring), 50);
   assert_int_equal(sse_ring_after(&ring, 0), 0);
@@ -42,7 +45,7 @@ static void an_empty_ring_is_its_floor(void **state) {
 static void the_oldest_goes_and_raises_the_floor(void **state) {
   (void)state;
   sse_ring_t ring;
-  sse_ring_init(&ring, 3, 50);
+  sse_ring_init(&ring, &budget, 3, 50);
   push(&ring, 60);
   push(&ring, 70);
   push(&ring, 80);
@@ -60,7 +63,7 @@ static void the_oldest_goes_and_raises_the_floor(void **state) {
 static void ids_that_do_not_ascend_are_ignored(void **state) {
   (void)state;
   sse_ring_t ring;
-  sse_ring_init(&ring, 3, 50);
+  sse_ring_init(&ring, &budget, 3, 50);
   push(&ring, 50);
   push(&ring, 40);
   assert_int_equal(ring.count, 0);
@@ -74,7 +77,7 @@ static void ids_that_do_not_ascend_are_ignored(void **state) {
 static void without_room_only_the_floor_moves(void **state) {
   (void)state;
   sse_ring_t ring;
-  sse_ring_init(&ring, 0, 50);
+  sse_ring_init(&ring, &budget, 0, 50);
   push(&ring, 60);
   assert_int_equal(ring.count, 0);
   assert_int_equal(ring.floor, 60);
@@ -86,7 +89,7 @@ static void without_room_only_the_floor_moves(void **state) {
 static void expiry_is_by_id(void **state) {
   (void)state;
   sse_ring_t ring;
-  sse_ring_init(&ring, 10, 50);
+  sse_ring_init(&ring, &budget, 10, 50);
   for (uint64_t id = 60; id <= 100; id += 10)
     push(&ring, id);
   sse_ring_expire(&ring, 80);
@@ -105,7 +108,7 @@ static void expiry_is_by_id(void **state) {
 static void a_gap_raises_the_floor_and_keeps_events(void **state) {
   (void)state;
   sse_ring_t ring;
-  sse_ring_init(&ring, 10, 50);
+  sse_ring_init(&ring, &budget, 10, 50);
   push(&ring, 60);
   push(&ring, 70);
   sse_ring_gap(&ring, 65);
@@ -135,7 +138,7 @@ static void hydrate(sse_ring_t *ring, const uint64_t *ids, size_t n, uint64_t fl
 static void hydrating_an_empty_ring(void **state) {
   (void)state;
   sse_ring_t ring;
-  sse_ring_init(&ring, 10, 50);
+  sse_ring_init(&ring, &budget, 10, 50);
   HYDRATE(&ring, 20, 10, 20, 30, 40, 50);
   ASSERT_IDS(&ring, 30, 40, 50);
   assert_int_equal(ring.floor, 20);
@@ -147,7 +150,7 @@ static void hydrating_an_empty_ring(void **state) {
 static void hydrating_merges_and_drops_doubles(void **state) {
   (void)state;
   sse_ring_t ring;
-  sse_ring_init(&ring, 10, 50);
+  sse_ring_init(&ring, &budget, 10, 50);
   push(&ring, 60);
   push(&ring, 70);
   HYDRATE(&ring, 35, 40, 50, 60);
@@ -162,7 +165,7 @@ static void hydrating_merges_and_drops_doubles(void **state) {
 static void hydrating_obeys_the_limit(void **state) {
   (void)state;
   sse_ring_t ring;
-  sse_ring_init(&ring, 3, 50);
+  sse_ring_init(&ring, &budget, 3, 50);
   push(&ring, 60);
   HYDRATE(&ring, 5, 10, 20, 30, 40, 50);
   ASSERT_IDS(&ring, 40, 50, 60);
@@ -170,7 +173,7 @@ static void hydrating_obeys_the_limit(void **state) {
   push(&ring, 70);
   ASSERT_IDS(&ring, 50, 60, 70);
   sse_ring_deinit(&ring);
-  sse_ring_init(&ring, 0, 50);
+  sse_ring_init(&ring, &budget, 0, 50);
   HYDRATE(&ring, 5, 10, 20);
   assert_int_equal(ring.count, 0);
   assert_int_equal(ring.floor, 20);
@@ -182,7 +185,7 @@ static void hydrating_obeys_the_limit(void **state) {
 static void hydrating_fills_a_gap(void **state) {
   (void)state;
   sse_ring_t ring;
-  sse_ring_init(&ring, 10, 10);
+  sse_ring_init(&ring, &budget, 10, 10);
   push(&ring, 20);
   sse_ring_gap(&ring, 40);
   push(&ring, 50);
@@ -270,7 +273,7 @@ static void random_run(uint64_t seed, uint32_t limit) {
   for (size_t i = 0; i < world.n_before; i++)
     log_next(&world);
   world.known_floor = world.last;
-  sse_ring_init(&world.ring, limit, world.last);
+  sse_ring_init(&world.ring, &budget, limit, world.last);
   while (world.n_log < MAX_LOG) {
     step(&world);
     check(&world);

@@ -1,6 +1,9 @@
 /* test_jwk.c - which entries of a set are keys, and which key a token gets. */
 #include "jwk_fixture.h"
 
+#include "jose/json.h"
+#include "jose/thumbprint.h"
+
 /* What a good key plus `extra` members is good for. */
 static sse_jose_reason_t rsa_with(const char *extra) {
   char *entry = format("{%s%s}", rsa_jwk, extra);
@@ -297,6 +300,21 @@ static void test_thumbprint(void **state) {
 }
 
 /* RFC 7638 section 3.2: for EC these members, in this order. */
+/* What cannot be digested whole has no thumbprint: two keys must never share one. */
+static void test_no_thumbprint_without_a_member(void **state) {
+  static const char *const texts[] = {"{\"e\":\"AQAB\"}", "{\"n\":\"AQAB\",\"e\":1}", "{}"};
+  (void)state;
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    uint8_t out[SSE_THUMBPRINT_SIZE];
+    sse_jose_reason_t reason = SSE_JOSE_OK;
+    sse_json_t *entry = sse_json_parse(text_of(texts[i]), &sse_json_jwks_limits, &reason);
+    assert_non_null(entry);
+    assert_reason(sse_thumbprint(entry, SSE_JWS_RS256, out), E_NOKEY);
+    assert_reason(sse_thumbprint(entry, SSE_JWS_ES256, out), E_NOKEY);
+    sse_json_free(entry);
+  }
+}
+
 static void test_thumbprint_of_ec(void **state) {
   unsigned char digest[SSE_THUMBPRINT_SIZE];
   unsigned len = 0;
@@ -319,12 +337,19 @@ static void test_thumbprint_of_ec(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_sets),          cmocka_unit_test(test_sizes),
-      cmocka_unit_test(test_mixed_set),     cmocka_unit_test(test_members),
-      cmocka_unit_test(test_kid),           cmocka_unit_test(test_kty),
-      cmocka_unit_test(test_kid_length),    cmocka_unit_test(test_skipped_before),
-      cmocka_unit_test(test_weak_and_good), cmocka_unit_test(test_one),
-      cmocka_unit_test(test_thumbprint),    cmocka_unit_test(test_thumbprint_of_ec),
+      cmocka_unit_test(test_sets),
+      cmocka_unit_test(test_sizes),
+      cmocka_unit_test(test_mixed_set),
+      cmocka_unit_test(test_members),
+      cmocka_unit_test(test_kid),
+      cmocka_unit_test(test_kty),
+      cmocka_unit_test(test_kid_length),
+      cmocka_unit_test(test_skipped_before),
+      cmocka_unit_test(test_weak_and_good),
+      cmocka_unit_test(test_one),
+      cmocka_unit_test(test_thumbprint),
+      cmocka_unit_test(test_thumbprint_of_ec),
+      cmocka_unit_test(test_no_thumbprint_without_a_member),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -212,4 +212,4 @@ function connect(options) {
   return new Client(options);
 }
 
-module.exports = { connect, requestText };
+module.exports = { connect, requestText, Dechunker };
