@@ -139,11 +139,13 @@ class Endpoint {
     const decided = decide(deadline, () => authenticate(token, req));
     const user = checkUser(isThenable(decided) ? await decided : decided, issuers);
     const owner = issuers.ownerOf(user);
-    this._checkStillThere(res, request);
+    // Whoever did not wait has missed nothing.
+    if (isThenable(decided)) this._checkStillThere(res, request);
     const channels = readChannels(query, this._options);
     if (this._hooks.authorizeChannel !== undefined) {
       for (const channel of channels) {
-        const allowed = await decide(deadline, () => this._hooks.authorizeChannel(user, channel, req));
+        const answer = decide(deadline, () => this._hooks.authorizeChannel(user, channel, req));
+        const allowed = isThenable(answer) ? await answer : answer;
         this._checkStillThere(res, request);
         if (allowed !== true) throw httpError('ERR_SSE_FORBIDDEN');
       }
