@@ -221,7 +221,7 @@ for (const transport of TRANSPORTS) {
     });
 
     it('a replay that is longer than 16 times maxQueuedBytes comes whole', async () => {
-      await start({ maxQueuedBytes: MIB / 4 });
+      await start({ maxQueuedBytes: MIB / 4, history: { maxBytes: 64 * MIB } });
       const published = await publish('a', 100);
       const late = await open('a', 'late', { 'Last-Event-ID': String(published[0]) });
       await late.until(() => late.published.length === 99);
@@ -232,7 +232,7 @@ for (const transport of TRANSPORTS) {
     describe('one that was closed and comes back with Last-Event-ID', () => {
       for (const [size, recovered] of [[200, true], [100, false]]) {
         it(`has every event of its ring, and recovered: ${recovered}`, async () => {
-          await start({ history: { size } });
+          await start({ history: { size, maxBytes: 64 * MIB } });
           const slow = await open('a', 'slow');
           const [first] = await publish('a', 1);
           await slow.data(1);
