@@ -54,11 +54,17 @@ static int make_room(sse_client_t *client) {
 }
 
 int sse_client_push(sse_client_t *client, sse_frame_t *frame) {
+  int rc = sse_client_take(client, sse_frame_ref(frame));
+  if (rc != 0) sse_frame_unref(frame);
+  return rc;
+}
+
+int sse_client_take(sse_client_t *client, sse_frame_t *frame) {
   if (client->queue_head + client->queue_len == client->queue_room) {
     int rc = make_room(client);
     if (rc != 0) return rc;
   }
-  client->queue[client->queue_head + client->queue_len++] = sse_frame_ref(frame);
+  client->queue[client->queue_head + client->queue_len++] = frame;
   client->queue_bytes += frame->len;
   return 0;
 }

@@ -64,6 +64,9 @@ void sse_client_free(sse_client_t *client);
 /* Appends with a reference of its own. Returns 0 or SSE_ENOMEM. */
 int sse_client_push(sse_client_t *client, sse_frame_t *frame);
 
+/* The same with a reference of the caller's, which stays the caller's on failure. */
+int sse_client_take(sse_client_t *client, sse_frame_t *frame);
+
 /* Forgets `taken` bytes from the front; returns the number of events (frames
  * with an id) that are now completely out. */
 uint32_t sse_client_consume(sse_client_t *client, size_t taken);

@@ -40,6 +40,15 @@ sse_frame_t *sse_frame_ref(sse_frame_t *frame) {
   return frame;
 }
 
+void sse_frame_ref_many(sse_frame_t *frame, uint32_t n) {
+  atomic_fetch_add_explicit(&frame->refs, n, memory_order_relaxed);
+}
+
+void sse_frame_unref_many(sse_frame_t *frame, uint32_t n) {
+  /* Nothing is freed here, so that nothing has to be seen. */
+  if (n > 0) atomic_fetch_sub_explicit(&frame->refs, n, memory_order_release);
+}
+
 void sse_frame_unref(sse_frame_t *frame) {
   if (frame == NULL) return;
   /* Release and acquire: every read of the bytes on another thread happens

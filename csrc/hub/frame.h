@@ -36,6 +36,13 @@ sse_frame_t *sse_frame_from_bytes(uint64_t id, sse_span_t bytes);
 /* Takes a reference; returns its argument. [any] */
 sse_frame_t *sse_frame_ref(sse_frame_t *frame);
 
+/* Takes `n` references at once: to many clients, one by one costs as much as all
+ * else that is done for each. [any] */
+void sse_frame_ref_many(sse_frame_t *frame, uint32_t n);
+
+/* Drops `n` of several references; the caller holds one more. [any] */
+void sse_frame_unref_many(sse_frame_t *frame, uint32_t n);
+
 /* Drops a reference; the last one frees. NULL is a no-op. [any] */
 void sse_frame_unref(sse_frame_t *frame);
 

@@ -67,9 +67,8 @@ static bool is_overfull(const sse_hub_t *hub, const sse_client_t *client) {
   return is_slow(hub, client, 0);
 }
 
-int sse__hub_enqueue(sse_hub_t *hub, sse_client_t *client, sse_frame_t *frame) {
-  if (frame->len == 0) return 0; /* a write of nothing could never be done */
-  int rc = sse_client_push(client, frame);
+/* What follows a frame that was appended, or could not be (`rc`). */
+static int enqueued(sse_hub_t *hub, sse_client_t *client, int rc) {
   if (rc != 0) {
     /* It would miss an event and never know: end it, so that it resumes. */
     sse__hub_doom(hub, client, SSE_REASON_ERROR);
@@ -78,6 +77,11 @@ int sse__hub_enqueue(sse_hub_t *hub, sse_client_t *client, sse_frame_t *frame) {
   if (!client->is_blocked) sse_list_append(&hub->dirty, &client->dirty);
   if (client->is_blocked && is_overfull(hub, client)) hub->has_overfull = true;
   return 0;
+}
+
+int sse__hub_enqueue(sse_hub_t *hub, sse_client_t *client, sse_frame_t *frame) {
+  if (frame->len == 0) return 0; /* a write of nothing could never be done */
+  return enqueued(hub, client, sse_client_push(client, frame));
 }
 
 static void unsubscribe_all(sse_hub_t *hub, sse_client_t *client) {
@@ -138,18 +142,37 @@ int sse_hub_detach(sse_hub_t *hub, sse_handle_t handle, sse_reason_t reason, sse
   return 0;
 }
 
+/* Whether an event is for the client, as far as its cursor says. */
+static bool wants(const sse_client_t *client, const sse_frame_t *frame) {
+  if (client->is_closing || client->is_doomed) return false;
+  return frame->id == 0 || frame->id > client->cursor;
+}
+
 /* Queues an event for one client unless its cursor is past it. */
 static void deliver(sse_hub_t *hub, sse_client_t *client, sse_frame_t *frame) {
   if (frame->id > hub->newest) hub->newest = frame->id;
-  if (client->is_closing || client->is_doomed) return;
-  if (frame->id != 0 && frame->id <= client->cursor) return;
+  if (!wants(client, frame)) return;
   if (sse__hub_enqueue(hub, client, frame) == 0 && frame->id != 0) client->cursor = frame->id;
 }
 
+/* The same for a whole channel, with all references taken at once. */
 static void deliver_all(sse_hub_t *hub, const sse_channel_t *channel, sse_frame_t *frame) {
-  for (uint32_t i = 0; i < channel->n_subscribers; i++) {
-    deliver(hub, channel->subscribers[i].client, frame);
+  uint32_t n = channel->n_subscribers, unused = 0;
+  if (frame->id > hub->newest) hub->newest = frame->id;
+  if (frame->len == 0) return; /* a write of nothing could never be done */
+  sse_frame_ref_many(frame, n);
+  for (uint32_t i = 0; i < n; i++) {
+    sse_client_t *client = channel->subscribers[i].client;
+    if (i + 2 < n) __builtin_prefetch(channel->subscribers[i + 2].client, 1);
+    if (!wants(client, frame)) {
+      unused++;
+    } else if (enqueued(hub, client, sse_client_take(client, frame)) != 0) {
+      unused++;
+    } else if (frame->id != 0) {
+      client->cursor = frame->id;
+    }
   }
+  sse_frame_unref_many(frame, unused);
 }
 
 int sse_hub_publish(sse_hub_t *hub, sse_frame_t *frame, const sse_key_t *keys, size_t n_keys) {

@@ -74,12 +74,27 @@ static void holders(void **state) {
   sse_frame_unref(frame);
 }
 
+static void many_references_at_once(void **state) {
+  (void)state;
+  sse_frame_t *frame = sse_frame_from_bytes(7, sse_span_cstr("x"));
+  sse_frame_ref_many(frame, 1000);
+  assert_int_equal(frame->refs, 1001);
+  sse_frame_unref_many(frame, 400);
+  sse_frame_unref_many(frame, 0);
+  assert_int_equal(frame->refs, 601);
+  for (int i = 0; i < 600; i++)
+    sse_frame_unref(frame);
+  assert_int_equal(frame->refs, 1);
+  sse_frame_unref(frame);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(contents),
       cmocka_unit_test(room_is_for_the_caller),
       cmocka_unit_test(counting),
       cmocka_unit_test(holders),
+      cmocka_unit_test(many_references_at_once),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
