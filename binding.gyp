@@ -40,6 +40,7 @@
         'csrc/hub/table.c',
 
         'csrc/io/clock.c',
+        'csrc/io/gather.c',
         'csrc/io/mailbox.c',
         'csrc/io/memory.c',
         'csrc/io/peer.c',

@@ -14,6 +14,8 @@
 #include "io/shard.h"
 
 #define MAX_IOV 256
+/* From so many frames on it pays to see whether others wait for the same. */
+#define MIN_GATHERED 4
 /* A client has nothing to say after its GET; a pipelined request or two is
  * swallowed, more ends the connection. */
 #define MAX_DISCARDED (16 * 1024)
@@ -140,8 +142,8 @@ static void *open_socket(void *ctx, sse_handle_t client, void *endpoint) {
 }
 
 /* One frame, the common case, needs no list of buffers in the kernel. */
-static ssize_t send_one(int fd, const sse_frame_t *frame, size_t offset) {
-  return send(fd, frame->bytes + offset, frame->len - offset, MSG_DONTWAIT | MSG_NOSIGNAL);
+static ssize_t send_one(int fd, const char *bytes, size_t len) {
+  return send(fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static size_t fill_iov(struct iovec *iov, sse_frame_t *const *frames, size_t n, size_t offset) {
@@ -155,13 +157,16 @@ static size_t fill_iov(struct iovec *iov, sse_frame_t *const *frames, size_t n, 
   return total;
 }
 
-static ssize_t send_all(int fd, sse_frame_t *const *frames, size_t n, size_t offset,
+static ssize_t send_all(sse_socket_t *socket, sse_frame_t *const *frames, size_t n, size_t offset,
                         size_t *total) {
   struct iovec iov[MAX_IOV];
   if (n > MAX_IOV) n = MAX_IOV;
+  const char *bytes =
+      n >= MIN_GATHERED && offset == 0 ? sse_gather(&socket->sink->gather, frames, n, total) : NULL;
+  if (bytes != NULL) return send_one(socket->fd, bytes, *total);
   *total = fill_iov(iov, frames, n, offset);
   struct msghdr message = {.msg_iov = iov, .msg_iovlen = n};
-  return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  return sendmsg(socket->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static sse_sink_status_t write_socket(void *ctx, void *transport, sse_frame_t *const *frames,
@@ -171,8 +176,8 @@ static sse_sink_status_t write_socket(void *ctx, void *transport, sse_frame_t *c
   size_t total = frames[0]->len - offset;
   ssize_t sent;
   do {
-    sent = n == 1 ? send_one(socket->fd, frames[0], offset)
-                  : send_all(socket->fd, frames, n, offset, &total);
+    sent = n == 1 ? send_one(socket->fd, frames[0]->bytes + offset, total)
+                  : send_all(socket, frames, n, offset, &total);
   } while (sent == -1 && errno == EINTR);
   if (sent == -1 && errno != EAGAIN && errno != EWOULDBLOCK) {
     sse_hub_hangup(sink->shard->hub, socket->client, sse_peer_reason(errno));

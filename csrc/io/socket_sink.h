@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include "hub/hub.h"
+#include "io/gather.h"
 
 struct sse_shard;
 
@@ -22,6 +23,7 @@ typedef struct {
   struct sse_shard *shard; /* woken (drained) after a peer's news */
   sse_upcalls_t upcalls;
   uint32_t peer_timeout_ms; /* of each connection; 0: as it is */
+  sse_gather_t gather;      /* [io] of the burst that is being written */
 } sse_socket_sink_t;
 
 /* What an attach to this sink takes as its endpoint. */

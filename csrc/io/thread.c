@@ -13,7 +13,11 @@ static sse_thread_t *thread_of(sse_shard_t *shard) {
 int sse_thread_init(sse_thread_t *thread, const sse_hub_config_t *config,
                     const sse_upcalls_t *upcalls, const sse_clock_t *clock,
                     uint32_t peer_timeout_ms) {
-  *thread = (sse_thread_t){.sink = {&thread->loop, &thread->shard, *upcalls, peer_timeout_ms}};
+  *thread = (sse_thread_t){.sink = {.loop = &thread->loop,
+                                    .shard = &thread->shard,
+                                    .upcalls = *upcalls,
+                                    .peer_timeout_ms = peer_timeout_ms}};
+  sse_gather_init(&thread->sink.gather);
   atomic_init(&thread->is_stopping, false);
   sse_sink_t sink = sse_socket_sink(&thread->sink);
   return sse_shard_init(&thread->shard, config, &sink, clock);
@@ -128,4 +132,5 @@ void sse_thread_join(sse_thread_t *thread) {
 
 void sse_thread_deinit(sse_thread_t *thread) {
   sse_shard_deinit(&thread->shard);
+  sse_gather_deinit(&thread->sink.gather);
 }
