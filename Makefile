@@ -66,6 +66,9 @@ bench: setup-bench ## the benchmarks, about 25 minutes (QUICK=1: a short run of 
 	@node tools/build.js
 	@node bench/run.js $(if $(QUICK),--quick) --pictures
 	@node bench/tenants.js
+	@node bench/history.js
+	@if command -v redis-server >/dev/null; then node bench/backplane.js $(if $(QUICK),--quick); \
+		else echo 'bench: without redis-server nothing is said of backplanes'; fi
 
 bench-check: setup-bench ## a short benchmark against bench/thresholds.json: fails on a regression
 	@node tools/build.js

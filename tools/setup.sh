@@ -43,6 +43,7 @@ has:valgrind    valgrind      valgrind      valgrind      -
 BENCH_NEEDS='
 has_nginx       nginx         nginx         nginx         nginx
 has_nchan       libnginx-mod-nchan -        -             -
+has_redis       redis-server  redis         redis         redis
 '
 
 FUZZ_NEEDS="$C_TEST_NEEDS"'
