@@ -55,13 +55,22 @@ class Endpoint {
     this._options = options;
     this._hooks = options.hooks;
     this._server = server;
+    /** Requests whose user is known and that are no clients yet. @type {Set<object>} */
+    this._known = new Set();
+  }
+
+  /** The user was disconnected: what it has asked for before, and is still waited for, is not opened either. */
+  dismiss(owner, userId) {
+    for (const request of this._known) {
+      if (request.owner === owner && request.userId === userId) request.isDismissed = true;
+    }
   }
 
   /** GET and HEAD of the stream; answers everything itself. Rejects only for a response that is unusable. */
   async handle(req, res) {
     // Below the response: one that waits behind another is never told.
     const wire = wireOf(req, res);
-    const request = { hadToken: false, handle: 0, isGone: false, wire };
+    const request = { hadToken: false, handle: 0, isGone: false, isDismissed: false, owner: '', userId: '', wire };
     const onGone = () => {
       request.isGone = true;
       this._free(request);
@@ -73,6 +82,7 @@ class Endpoint {
       if (error !== GONE && !request.isGone) this._refuse(req, res, error, request);
     } finally {
       forget();
+      this._known.delete(request);
       this._free(request);
     }
   }
@@ -122,6 +132,7 @@ class Endpoint {
     for (const channel of channels) keys.push(SCOPE.channel, '', channel);
     const prepared = this._feed.prepare(keys, cursor);
     if (prepared !== undefined) await this._wait(res, request, prepared);
+    if (request.isDismissed) throw httpError('ERR_SSE_FORBIDDEN');
     this._open(req, res, request, { user, keys, channels, cursor });
   }
 
@@ -139,6 +150,9 @@ class Endpoint {
     const decided = decide(deadline, () => authenticate(token, req));
     const user = checkUser(isThenable(decided) ? await decided : decided, issuers);
     const owner = issuers.ownerOf(user);
+    request.owner = owner;
+    request.userId = user.sub;
+    this._known.add(request);
     // Whoever did not wait has missed nothing.
     if (isThenable(decided)) this._checkStillThere(res, request);
     const channels = readChannels(query, this._options);

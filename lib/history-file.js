@@ -14,7 +14,7 @@ class HistoryFile {
     this._file = file;
     this._waits = sync === 'always';
     this._onError = onError;
-    /** In the order of their ids. @type {{ id: number, resolve: Function, reject: Function }[]} */
+    /** @type {{ id: number, resolve: Function, reject: Function }[]} */
     this._waiting = [];
   }
 
@@ -39,15 +39,13 @@ class HistoryFile {
   /** News of the writer, as csrc/napi/history_file.c has them; ids of events, 0: none. */
   onStored(synced, failedFrom, failedTo, code, text) {
     if (code !== '') this._onError(this._error(code, text));
-    const upTo = Math.max(synced, failedTo);
-    let n = 0;
-    for (const { id, resolve, reject } of this._waiting) {
-      if (id > upTo) break;
-      n += 1;
+    // One that found no place in the queue has failed before those that still wait in it are written.
+    this._waiting = this._waiting.filter(({ id, resolve, reject }) => {
       if (failedFrom <= id && id <= failedTo) reject(this._notStored());
-      else resolve(id);
-    }
-    this._waiting.splice(0, n);
+      else if (id <= synced) resolve(id);
+      else return true;
+      return false;
+    });
   }
 
   /** The writer has ended: nothing more will be told. */

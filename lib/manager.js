@@ -121,8 +121,8 @@ class SseManager {
   #options;
   #hub;
   #feed;
-  /** Connections that wait for the backplane. @type {Set<string>} */
-  #pending = new Set();
+  /** Connections that wait for the backplane, and whose they are. @type {Map<string, object>} */
+  #pending = new Map();
   #stopped;
   #emitter = new EventEmitter();
   #report;
@@ -259,6 +259,9 @@ class SseManager {
 
   #detachUser(userId, tenantId) {
     const last = Buffer.from(closing('server', false));
+    for (const [id, meta] of this.#pending) {
+      if (meta.userId === userId && (tenantId === undefined || meta.tenantId === tenantId)) this.#pending.delete(id);
+    }
     if (tenantId !== undefined) return this.#hub.detachUser(tenantId, userId, last);
     const isTheirs = (handle) => this.#hub.describe(handle)?.userId === userId;
     return this.#hub.handles().filter(isTheirs).filter((handle) => this.#hub.detach(handle, 'server', last)).length;
@@ -314,7 +317,7 @@ class SseManager {
   #openLater(res, id, given, wait, isPrepared) {
     const { req } = res;
     const wire = wireOf(req, res);
-    this.#pending.add(id);
+    this.#pending.set(id, given.meta);
     const forget = onceClosed(wire, () => this.#pending.delete(id));
     wait.then(() => {
       forget();

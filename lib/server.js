@@ -143,9 +143,15 @@ function createSseServer(given) {
   let router;
   let stopped;
 
+  /** @returns {number} connections that were there */
+  function endUser(owner, userId, reason) {
+    endpoint.dismiss(owner, userId);
+    return hub.detachUser(owner, userId, Buffer.from(closing(reason, false)));
+  }
+
   /** What is done on every node: it was checked where it was called. */
   function obey({ op, owner, userId, reason, channel }) {
-    if (op === 'disconnect') hub.detachUser(owner, userId, Buffer.from(closing(reason, false)));
+    if (op === 'disconnect') endUser(owner, userId, reason);
     else if (op === 'subscribe') channels.subscribeAll(hub.handlesOf(owner, userId), channel, onError);
     else if (op === 'unsubscribe') channels.unsubscribeAll(hub.handlesOf(owner, userId), channel);
   }
@@ -211,7 +217,7 @@ function createSseServer(given) {
       const owner = issuers.named(checkMore(more, ['issuer'], 'disconnectUser').issuer);
       checkReason(reason);
       feed.orderOthers({ op: 'disconnect', owner, userId, reason }).catch(onError);
-      return hub.detachUser(owner, userId, Buffer.from(closing(reason, false)));
+      return endUser(owner, userId, reason);
     },
     subscribeUser: (...args) => changeUser('subscribe', 'subscribeUser', args),
     unsubscribeUser: (...args) => changeUser('unsubscribe', 'unsubscribeUser', args),

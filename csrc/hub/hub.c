@@ -223,13 +223,19 @@ int sse_hub_hydrate(sse_hub_t *hub, const sse_key_t *key, sse_frame_t *const *fr
     return SSE_ENOMEM;
   }
   bool is_new = !channel->has_ring;
+  /* Peers choose what is hydrated: that a key has no events is worth no one's ring. */
+  if (is_new && n == 0 && hub->channels.n_rings >= hub->channels.max_rings) {
+    sse_channels_release(&hub->channels, channel);
+    return 0;
+  }
   sse_ring_t *ring = sse_channels_ring(&hub->channels, channel, hub->now);
   int rc = sse_ring_hydrate(ring, frames, n, floor);
   /* A ring made just now knows no event of its key: what it was given is all. */
   if (is_new && rc == 0) sse_ring_gap(ring, floor);
   /* Not taken in: it must not be claimed that there was nothing. */
   if (rc != 0 && n > 0) sse_ring_gap(ring, frames[n - 1]->id);
-  sse_channels_fit(&hub->channels);
+  /* One without events is the first to go. */
+  sse__channels_settle(&hub->channels, channel, hub->now);
   count(hub);
   return rc;
 }

@@ -323,6 +323,7 @@ uint64_t sse_core_delivered(const sse_core_t *core) {
 }
 
 void sse_core_wake(sse_core_t *core) {
+  if (core->is_stopped) return; /* the threads drain, and close what could be woken */
   for (uint32_t i = 0; i < core->n_threads; i++)
     sse_shard_wake(&core->threads[i].shard);
 }

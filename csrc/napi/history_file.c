@@ -19,9 +19,9 @@ struct sse_history_link {
   _Atomic int refs;       /* the core (1) and the port while it is posted (1) */
   atomic_bool is_posted;
   sse_port_t *port;
-  sse_core_t *core; /* [js] NULL once it has gone                              */
-  bool holds_port;  /* [js] somebody waits for events up to `awaited`           */
-  uint64_t awaited; /* [js]                                                    */
+  sse_core_t *core;        /* [js] NULL once it has gone                              */
+  bool holds_port;         /* [js] somebody waits for events from `first` to `awaited` */
+  uint64_t first, awaited; /* [js]                                              */
 };
 
 static sse_history_link_t *link_of(sse_port_event_t *event) {
@@ -93,6 +93,14 @@ static napi_status set_text(napi_env env, napi_value list, uint32_t i, const cha
   return status == napi_ok ? napi_set_element(env, list, i, value) : status;
 }
 
+/* Whether each event that somebody waits for is safe, or has failed. One that found
+ * no place in the queue fails before those that are still in it. */
+static bool settles_all(sse_history_link_t *link, const sse_store_news_t *news) {
+  if (news->synced >= link->first) link->first = news->synced + 1;
+  if (link->first > link->awaited) return true;
+  return news->failed_from <= link->first && news->failed_to >= link->awaited;
+}
+
 /* ['stored', core, synced, failedFrom, failedTo, code, text]; an empty code: no error */
 static napi_value describe_news(napi_env env, sse_port_event_t *event) {
   sse_history_link_t *link = link_of(event);
@@ -102,8 +110,7 @@ static napi_value describe_news(napi_env env, sse_port_event_t *event) {
   atomic_store(&link->is_posted, false);
   bool is_gone = link->core == NULL;
   if (!is_gone) sse_store_news(link->core->store, &news);
-  if (link->holds_port &&
-      (is_gone || news.synced >= link->awaited || news.failed_to >= link->awaited)) {
+  if (link->holds_port && (is_gone || settles_all(link, &news))) {
     link->holds_port = false;
     sse_port_unref(env, link->port);
   }
@@ -228,6 +235,7 @@ void sse_history_append(napi_env env, sse_core_t *core, sse_frame_t *frame, cons
   if (!core->syncs_always) return;
   link->awaited = frame->id;
   if (link->holds_port) return;
+  link->first = frame->id;
   link->holds_port = true;
   sse_port_ref(env, link->port);
 }

@@ -264,10 +264,21 @@ static int fit_bytes(batch_t *batch) {
   return SQLITE_OK;
 }
 
+/* The longest idle of all: those with events and those without stand in lists of
+ * their own. */
+static int longest_idle_of_all(batch_t *batch, touched_t **out) {
+  touched_t *empty;
+  int code = longest_idle(batch, 0, SSE_STAMP_EMPTY, out);
+  if (code == SQLITE_OK) code = longest_idle(batch, SSE_STAMP_EMPTY, INT64_MAX, &empty);
+  if (code != SQLITE_OK || empty == NULL) return code;
+  if (*out == NULL || empty->row.newest < (*out)->row.newest) *out = empty;
+  return SQLITE_OK;
+}
+
 static int fit_keys(batch_t *batch) {
   while (batch->db->meta.keys > batch->config->max_keys) {
     touched_t *idle;
-    int code = longest_idle(batch, 0, INT64_MAX, &idle);
+    int code = longest_idle_of_all(batch, &idle);
     if (code != SQLITE_OK) return code;
     if (idle == NULL) return SQLITE_CORRUPT;
     if ((code = drop_key(batch, idle)) != SQLITE_OK) return code;

@@ -365,6 +365,10 @@ int sse_db_open(sse_db_t *db, const char *path, uint64_t birth, bool *is_new,
   return get_meta(db, error);
 }
 
+const char *sse_db_filename(const sse_db_t *db) {
+  return sqlite3_db_filename(db->handle, "main");
+}
+
 int sse_db_close(sse_db_t *db) {
   for (int i = 0; i < SSE_SQL_COUNT; i++)
     sqlite3_finalize(db->statements[i]);

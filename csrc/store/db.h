@@ -76,6 +76,9 @@ typedef struct {
 int sse_db_open(sse_db_t *db, const char *path, uint64_t birth, bool *is_new,
                 sse_store_error_t *error);
 
+/* The path of the file itself, without symbolic links; borrowed until it is closed. */
+const char *sse_db_filename(const sse_db_t *db);
+
 /* An SQLite result code. Idempotent. */
 int sse_db_close(sse_db_t *db);
 

@@ -55,10 +55,12 @@ static sse_store_t *store_new(const sse_store_config_t *config, sse_store_error_
 
 static int open_mark(sse_store_t *store, sse_mark_record_t *found, bool *is_found,
                      sse_store_error_t *error) {
-  size_t len = strlen(store->config.path) + sizeof("-mark");
+  /* Beside the file itself, whatever link it was named by: it has one mark. */
+  const char *file = sse_db_filename(&store->db);
+  size_t len = strlen(file) + sizeof("-mark");
   char *path = sse_malloc(len);
   if (path == NULL) return fail_errno("opening the mark", ENOMEM, error);
-  snprintf(path, len, "%s-mark", store->config.path);
+  snprintf(path, len, "%s-mark", file);
   int rc = sse_mark_open(&store->mark, path, found, is_found);
   if (rc != 0) fail_errno("opening the mark", errno, error);
   sse_free(path);
@@ -164,12 +166,13 @@ void sse__store_lose(sse_store_t *store, uint64_t from, uint64_t to) {
 static void mark_busy(sse_store_t *store, uint64_t id) {
   sse_mark_record_t *record = &store->mark.record;
   if (record->state == SSE_MARK_BUSY && id <= record->reserved) return;
+  sse_mark_record_t before = *record;
   if (id > record->reserved) record->reserved = id + RESERVE_US;
   record->state = SSE_MARK_BUSY;
-  if (sse_mark_write(&store->mark) != 0) {
-    sse__store_fail_errno(store, "writing the mark");
-    (void)sse_mark_clear(&store->mark);
-  }
+  if (sse_mark_write(&store->mark) == 0) return;
+  sse__store_fail_errno(store, "writing the mark");
+  /* What is there says that nothing was lost: the next event tries again. */
+  if (sse_mark_clear(&store->mark) != 0) *record = before;
 }
 
 void sse_store_append(sse_store_t *store, sse_frame_t *frame, const sse_key_t *keys,

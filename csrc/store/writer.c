@@ -209,7 +209,13 @@ static void finish(sse_store_t *store) {
   pthread_mutex_lock(&store->lock);
   store->db.meta.seq = seq;
   store->db.meta.newest = newest;
-  if (code == SQLITE_OK) mark_quiet(store, true);
+  if (code == SQLITE_OK && store->lost == 0) {
+    mark_quiet(store, true);
+  } else {
+    /* Whatever is there must not say that nothing was lost. */
+    store->mark.record.state = SSE_MARK_BUSY;
+    if (sse_mark_write(&store->mark) != 0) (void)sse_mark_clear(&store->mark);
+  }
   (void)sse_mark_sync(&store->mark);
   pthread_mutex_unlock(&store->lock);
 }

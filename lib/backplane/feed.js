@@ -16,6 +16,8 @@ const { historyNames, encodeEvent, encodeOrder, decode } = require('./record');
 const MAX_READS = 64;
 /** Keys that are known to have been read; past this it is forgotten of all, which costs only another read. */
 const MAX_HYDRATED = 100_000;
+/** How often a history is asked for where the tail has missed something meanwhile. */
+const MAX_TRIES = 3;
 /** Between two reports that a history could not be read. */
 const QUIET_MS = 1000;
 /** µs that a cursor may be ahead of all clocks and still be one that is waited for. */
@@ -185,9 +187,9 @@ class Feed {
   }
 
   _obey(order) {
-    if (order.from === this._name || this._hub.isStopped) return;
+    if (this._hub.isStopped) return;
     try {
-      this._onOrder(order);
+      if (order.from !== this._name) this._onOrder(order);
     } catch (error) {
       this._onError(error);
     }
@@ -276,22 +278,31 @@ class Feed {
     }
     this._running += 1;
     try {
-      const floorBefore = this._floor;
-      read.since = [];
-      const { records, floor } = await this._backplane.history(name);
+      const { records, floor, isWhole } = await this._readWhole(name, read);
       if (this._hub.isStopped) return;
       // What the tail has not brought yet it will: an id above the newest would hide those between from who comes now.
       const known = records.filter(({ id }) => id <= this._position).map((record) => decode(record).event.slice(0, 4));
       const last = known.at(-1)?.[0] ?? 0;
       const since = read.since.filter(([id]) => id > last);
-      this._hub.hydrate(key, [...known, ...since], floor);
-      // Not when records were missed meanwhile: they may be in the history now.
-      if (floorBefore !== this._floor) return;
+      // It must not take back what a gap has said.
+      this._hub.hydrate(key, [...known, ...since], isWhole ? floor : Math.max(floor, this._floor));
+      if (!isWhole) return;
       if (this._hydrated.size >= MAX_HYDRATED) this._hydrated.clear();
       this._hydrated.add(name);
     } finally {
       this._running -= 1;
       this._turns.shift()?.();
+    }
+  }
+
+  /** Records that the tail has missed meanwhile may not be in a history that was asked for before: again. */
+  async _readWhole(name, read) {
+    for (let tries = 1; ; tries++) {
+      const floorBefore = this._floor;
+      read.since = [];
+      const history = await this._backplane.history(name);
+      const isWhole = floorBefore === this._floor;
+      if (isWhole || tries === MAX_TRIES || this._hub.isStopped) return { ...history, isWhole };
     }
   }
 

@@ -229,6 +229,59 @@ describe('a server on a backplane', () => {
       assert.deepEqual(await client.data(5), [2, 4, 6, 7, 8]);
     });
 
+    /** What others publish, and this node is told that it has missed. */
+    function miss(backplane, ...data) {
+      backplane.hold();
+      for (const each of data) backplane._position = log.append(recordOf(each));
+      backplane._listener.gap(backplane._position);
+    }
+
+    it('reads a history again that it was given before a gap', async () => {
+      const { ids, app, backplane } = await late();
+      const door = gate();
+      const asked = new Set();
+      backplane.afterHistory = (key) => {
+        if (asked.has(key)) return undefined;
+        asked.add(key);
+        return door.opened;
+      };
+      const client = app.send({ channels: ['a'], lastEventId: ids[0] });
+      await waitFor(() => asked.size === 2, 'the histories of channel and user to be read');
+      miss(backplane, 7, 8);
+      door.open();
+      assert.equal((await client.connected()).recovered, true);
+      assert.deepEqual(await client.data(5), [2, 4, 6, 7, 8]);
+    });
+
+    it('does not take back what a gap has said', async () => {
+      const { ids, app, backplane } = await late();
+      backplane.afterHistory = (key) => {
+        if (key === 'channel::a') miss(backplane, 'missed');
+      };
+      const client = await app.open({ channels: ['a'], lastEventId: ids[0] });
+      assert.equal(client.hello.recovered, false);
+    });
+
+    for (const where of ['here', 'elsewhere']) {
+      it(`does not let in a user that is disconnected ${where} while its history is read`, async () => {
+        const { ids, app, backplane } = await late();
+        const other = await node();
+        const door = gate();
+        backplane.afterHistory = () => door.opened;
+        const client = app.send({ channels: ['a'], lastEventId: ids[0] });
+        await waitFor(() => log.reads.includes('channel::a'), 'the history to be read');
+        const { sse } = where === 'here' ? app : other.app;
+        assert.equal(sse.disconnectUser('alice', 'banned'), 0);
+        // Whoever the order is for has had it by the time of an event behind it.
+        const witness = await app.open({ token: 'bob', channels: ['w'] });
+        await other.app.sse.publish('w', event(1));
+        await witness.data(1);
+        door.open();
+        assert.equal((await client.head()).status, 403);
+        assert.equal(app.sse.clients.size, 1);
+      });
+    }
+
     it('does not hide behind a history what the tail has not brought', async () => {
       const { ids, app, backplane } = await late();
       backplane.hold();
@@ -493,6 +546,24 @@ describe('SseManager on a backplane', () => {
     manager.broadcast('custom:a', event(6));
     await client.until(() => client.published.some(({ data }) => JSON.parse(data).data === 6));
     assert.deepEqual([recovered, ...client.published.map(({ data }) => JSON.parse(data).data)], [true, 2, 3, 4, 6]);
+  });
+
+  it('does not serve a user that is disconnected while its history is read', async () => {
+    const first = await node();
+    for (let i = 1; i <= 3; i++) first.manager.broadcast('custom:a', event(i));
+    await turn();
+    const { manager, backplane, send } = await node({ length: 1 });
+    const door = gate();
+    backplane.afterHistory = () => door.opened;
+    const client = send({ 'Last-Event-ID': `${log.records[0].id}` });
+    await waitFor(() => log.reads.length > 0, 'the history to be read');
+    manager.disconnectUser('bob');
+    assert.equal(manager.connectionCount, 1);
+    manager.disconnectUser('alice');
+    assert.equal(manager.connectionCount, 0);
+    door.open();
+    await client.closed();
+    assert.equal(client.published.length, 0);
   });
 
   it('refuses those that wait in vain', async () => {

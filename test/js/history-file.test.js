@@ -14,6 +14,7 @@ const { createInterface } = require('node:readline');
 const { Worker } = require('node:worker_threads');
 
 const { createSseServer, SseManager } = require('../..');
+const { HistoryFile } = require('../../lib/history-file');
 const { clockEnvironment, findFaketime } = require('./chaos/clock');
 const { TRANSPORTS, adopt, cleanUp, listen, startServer } = require('./helpers/app');
 const { connect } = require('./helpers/client');
@@ -399,5 +400,27 @@ describe('history.file refuses', () => {
   it('a place where it cannot be', () => {
     refused({ file: path.join(folder, 'no', 'folder', 'history') }, 'ERR_SSE_HISTORY_IO', /No such file or directory/);
     refused({ file: folder }, 'ERR_SSE_HISTORY_IO', /cannot be used/);
+  });
+});
+
+describe('history.file: what is told of events that are waited for', () => {
+  it('is told of each by itself, whichever is first', async () => {
+    const file = new HistoryFile({ file: 'x', sync: 'always' }, () => {});
+    const told = [];
+    const all = [1, 2, 3, 4, 5].map((id) => file.settled(id).then(() => told.push(id), ({ code }) => told.push(`${id} ${code}`)));
+    // No place for the fifth, while the others wait for the disk.
+    file.onStored(0, 5, 5, '', '');
+    await Promise.race(all);
+    assert.deepEqual(told, ['5 ERR_SSE_HISTORY_IO']);
+    assert.equal(file.isAwaited, true);
+    file.onStored(2, 0, 0, '', '');
+    await Promise.all(all.slice(0, 2));
+    file.onStored(2, 3, 3, '', '');
+    await all[2];
+    assert.deepEqual(told.slice(1), [1, 2, '3 ERR_SSE_HISTORY_IO']);
+    file.end();
+    await all[3];
+    assert.deepEqual(told.slice(4), ['4 ERR_SSE_HISTORY_IO']);
+    assert.equal(file.isAwaited, false);
   });
 });

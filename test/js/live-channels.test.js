@@ -145,6 +145,26 @@ for (const transport of TRANSPORTS) {
       assert.throws(() => it.sse.publishToClient(7, { type: 'x', data: 1 }), { code: 'ERR_SSE_INVALID_ARG' });
     });
 
+    it('is not let in when its user is disconnected while a hook decides', async () => {
+      let answer;
+      const app = await startServer({
+        transport,
+        hooks: { authorizeChannel: () => new Promise((resolve) => { answer = resolve; }) },
+      });
+      const client = app.send({ channels: ['a'] });
+      await waitFor(() => answer !== undefined);
+      assert.equal(app.sse.disconnectUser('bob'), 0);
+      assert.equal(app.sse.disconnectUser('alice'), 0);
+      answer(true);
+      assert.equal((await client.head()).status, 403);
+      assert.equal(app.sse.clients.size, 0);
+      const again = app.send({ channels: ['a'] });
+      answer = undefined;
+      await waitFor(() => answer !== undefined);
+      answer(true);
+      assert.equal((await again.head()).status, 200);
+    });
+
     it('is told why it is disconnected where a reason is given', async () => {
       const reasons = [];
       const it = await open({ hooks: { onDisconnect: (client, reason) => reasons.push([client.id, reason]) } });

@@ -313,6 +313,27 @@ static void hydrated_from_before_the_birth(void **state) {
   expect(resume(4, 600, "b"), false, 2000, "");
 }
 
+/* Peers choose the keys that are hydrated: those without events cost nobody his. */
+static void hydrated_with_nothing(void **state) {
+  (void)state;
+  config.max_rings = 2;
+  restart();
+  fake_publish(&fake, 2000, "a");
+  assert_int_equal(hydrate("x", 500, NULL, 0), 0);
+  expect(resume(1, 500, "x"), true, 2000, "");
+  for (int i = 0; i < 10; i++) {
+    char name[2] = {(char)('k' + i), 0};
+    assert_int_equal(hydrate(name, 500, NULL, 0), 0);
+    expect(resume((sse_handle_t)(10 + i), 500, name), false, 2000, "");
+  }
+  assert_int_equal(sse_hub_counters(fake.hub).rings, 2);
+  expect(resume(2, 1999, "a"), true, 0, "2000");
+  /* It is the first to go. */
+  fake_publish(&fake, 2001, "b");
+  expect(resume(3, 1999, "a"), true, 0, "2000");
+  expect(resume(4, 500, "x"), false, 2001, "");
+}
+
 static void hydrated_behind_live_events(void **state) {
   (void)state;
   fake_publish(&fake, 2000, "a");
@@ -427,6 +448,7 @@ int main(void) {
       TEST(without_history_only_the_newest_recovers),
       TEST(stored_ids_are_known),
       TEST(hydrated_from_before_the_birth),
+      TEST(hydrated_with_nothing),
       TEST(hydrated_behind_live_events),
       TEST(hydrated_events_are_not_sent_to_live_clients),
       TEST(hydrated_ids_raise_newest),

@@ -1,10 +1,12 @@
 /* test_store.c - a store that is closed and opened again: what it gives back, its
  * limits against a log that forgets nothing, and what it refuses to open. */
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "store/internal.h"
 #include "store_fixture.h"
 
 static int setup(void **state) {
@@ -138,6 +140,25 @@ static void keys_that_are_too_many_raise_the_birth(void **state) {
   assert_true(store_peek(f));
   assert_false(f->loaded[0].has_row);
   assert_int_equal(f->start.birth, first);
+}
+
+/* A key without events is no more worth than one with: who was idle longest goes. */
+static void keys_without_events_go_first_if_they_are_older(void **state) {
+  store_fixture_t *f = *state;
+  f->config.max_keys = 2;
+  f->config.max_bytes = 100; /* of the second key nothing is held */
+  assert_true(store_open(f));
+  store_append(f, 1, 10);
+  uint64_t empty = store_append(f, 2, 1000);
+  store_wait_synced(f, empty);
+  atomic_fetch_add(&f->now, 5000000);
+  store_append(f, 1, 10);
+  store_append(f, 4, 10);
+  store_close(f);
+  assert_true(store_peek(f));
+  assert_int_equal(f->loaded[0].n, 2);
+  assert_int_equal(f->loaded[2].n, 1);
+  assert_int_equal(f->start.birth, empty);
 }
 
 static void old_events_expire_while_nothing_is_published(void **state) {
@@ -314,6 +335,64 @@ static void only_its_owner_can_read_it(void **state) {
   store_close(f);
 }
 
+/* What is there says that nothing was lost, so that it must not stay. */
+static void a_mark_that_cannot_be_written_is_tried_again(void **state) {
+  store_fixture_t *f = *state;
+  assert_true(store_open(f));
+  store_close(f);
+  sse_store_t *store = sse_store_open(&f->config, &f->error);
+  assert_non_null(store);
+  sse_seed_t seed = {1, 2};
+  sse_key_t key = store_key(seed, 0);
+  int real = dup(store->mark.fd), full = open("/dev/full", O_RDWR);
+  assert_true(real >= 0 && full >= 0);
+  assert_int_equal(dup2(full, store->mark.fd), store->mark.fd);
+  uint64_t id = f->last + 1000;
+  for (int i = 0; i < 3; i++) {
+    sse_frame_t *frame = sse_frame_from_bytes(id++, sse_span_cstr("x"));
+    sse_store_append(store, frame, &key, 1);
+    sse_frame_unref(frame);
+    assert_int_equal(store->mark.record.state, i < 2 ? SSE_MARK_QUIET : SSE_MARK_BUSY);
+    if (i == 1) assert_int_equal(dup2(real, store->mark.fd), store->mark.fd);
+  }
+  assert_true(store->news.has_error);
+  close(real);
+  close(full);
+  sse_mark_t mark;
+  sse_mark_record_t found;
+  bool is_found = false;
+  char path[128];
+  snprintf(path, sizeof(path), "%s-mark", f->path);
+  assert_int_equal(sse_mark_open(&mark, path, &found, &is_found), 0);
+  assert_true(is_found);
+  assert_int_equal(found.state, SSE_MARK_BUSY);
+  sse_mark_close(&mark);
+  sse_store_free(store);
+}
+
+/* One file has one mark, whatever it is called by. */
+static void a_link_has_the_mark_of_its_file(void **state) {
+  store_fixture_t *f = *state;
+  assert_true(store_open(f));
+  store_close(f);
+  char link[128], mark[160];
+  struct stat st;
+  snprintf(link, sizeof(link), "%s/link", f->dir);
+  assert_int_equal(symlink(f->path, link), 0);
+  const char *path = f->config.path;
+  f->config.path = link;
+  assert_true(store_open(f));
+  store_wait_synced(f, store_append(f, 1, 10));
+  store_close(f);
+  snprintf(mark, sizeof(mark), "%s-mark", link);
+  assert_int_equal(stat(mark, &st), -1);
+  f->config.path = path;
+  assert_true(store_open(f));
+  assert_int_equal(f->start.gap, 0);
+  store_close(f);
+  assert_int_equal(unlink(link), 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       STORE_TEST(what_was_appended_is_loaded),
@@ -323,6 +402,7 @@ int main(void) {
       STORE_TEST(sizes_are_by_prefix),
       STORE_TEST(bytes_of_all),
       STORE_TEST(keys_that_are_too_many_raise_the_birth),
+      STORE_TEST(keys_without_events_go_first_if_they_are_older),
       STORE_TEST(old_events_expire_while_nothing_is_published),
       STORE_TEST(the_file_is_bounded),
       STORE_TEST(limits_against_the_log),
@@ -332,6 +412,8 @@ int main(void) {
       STORE_TEST(no_database),
       STORE_TEST(no_folder_and_no_file),
       STORE_TEST(only_its_owner_can_read_it),
+      STORE_TEST(a_mark_that_cannot_be_written_is_tried_again),
+      STORE_TEST(a_link_has_the_mark_of_its_file),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
