@@ -584,7 +584,8 @@ export interface SseServer<Events extends EventMap<Events> = AnyEvents> {
   disconnect(clientId: string, reason?: string): boolean;
   /**
    * Ends every connection of a user with `closing` `{ reason, reconnect: false }`, once what is queued is written; with a
-   * backplane those on other processes too, of which `on('error')` hears when they could not be told. The reason that `onDisconnect` gets is `server`.
+   * backplane those on other processes too, of which `on('error')` hears when they could not be told. A request of the
+   * user that is still being authorised, or waits for a history, is a 403. The reason that `onDisconnect` gets is `server`.
    * @param reason for the client, `server` by default
    * @returns how many there were in this process
    * @throws TypeError `ERR_SSE_INVALID_USER`, `ERR_SSE_INVALID_ARG`, `ERR_SSE_MISSING_OPTION`
