@@ -10,7 +10,7 @@ const { createError } = require('../errors');
 const { clusterOptions, primaryOptions } = require('../options');
 const { Follower } = require('./follower');
 const { MemoryLog } = require('./memory-log');
-const { Outbox, unavailable } = require('./outbox');
+const { Outbox, Unsent, unavailable } = require('./outbox');
 
 /** The one member of our messages, among those of the app. */
 const MARK = 'native-sse';
@@ -148,8 +148,23 @@ class ClusterBackplane {
     this._historySize = 0;
     this._outbox = new Outbox(
       { timeout: options.publishTimeout, maxBytes: options.maxQueuedBytes, name: 'cluster backplane' },
-      { transmit: (records) => ask(['append', options.prefix, records, this._historySize]), onStall() {} },
+      { transmit: (records) => this._append(records), onStall() {} },
     );
+  }
+
+  async _append(records) {
+    try {
+      return await this._send(records);
+    } catch (error) {
+      // Closed once, the channel is closed for good.
+      if (!process.connected) this._outbox.isUp = false;
+      throw error;
+    }
+  }
+
+  _send(records) {
+    if (!process.connected) throw new Unsent('The channel to the primary is closed.');
+    return ask(['append', this._options.prefix, records, this._historySize]);
   }
 
   tail(listener, { historySize, probeInterval }) {

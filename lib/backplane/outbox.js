@@ -9,6 +9,9 @@ const BATCH_RECORDS = 64;
 const BATCH_BYTES = 256 * 1024;
 /** Batches on their way at once: more would only be smaller ones. */
 const MAX_BATCHES = 4;
+/** Between a loss and the next attempt, unless the connection is opened anew first. */
+const MIN_PAUSE = 50;
+const MAX_PAUSE = 2000;
 /** Of a record, besides its texts. */
 const OVERHEAD = 100;
 
@@ -23,14 +26,17 @@ function unavailable(what, { maybePublished = false, cause } = {}) {
   return error;
 }
 
+/** What `transmit` rejects with when it is certain that none of the records arrived: all of them are sent again. */
+class Unsent extends Error {}
+
 const sizeOf = ({ payload, keys }) => OVERHEAD + payload.length + keys.reduce((sum, key) => sum + key.length + payload.length, 0);
 
 class Outbox {
   /**
    * @param {{ timeout: number, maxBytes: number, name: string }} limits `name` is how the backplane is called in messages
    * @param {{ transmit: (records: object[]) => Promise<(number | Error)[]>, onStall: () => void }} wire `transmit` answers
-   *   for each record its id, or why it was refused; it rejects when the connection broke. `onStall`: a record has waited
-   *   for `timeout` on the wire.
+   *   for each record its id, or why it was refused; it rejects when the connection broke, with an Unsent when nothing
+   *   of them arrived. `onStall`: a record has waited for `timeout` on the wire.
    */
   constructor({ timeout, maxBytes, name }, { transmit, onStall }) {
     this._timeout = timeout;
@@ -48,6 +54,8 @@ class Outbox {
     this._isScheduled = false;
     this._isClosed = false;
     this._timer = undefined;
+    this._pause = 0;
+    this._pauseTimer = undefined;
     this._onEmpty = undefined;
   }
 
@@ -66,7 +74,7 @@ class Outbox {
       ));
     }
     return new Promise((resolve, reject) => {
-      const entry = { record, bytes, resolve, reject, wasSent: false, deadline: performance.now() + this._timeout };
+      const entry = { record, bytes, resolve, reject, sends: 0, deadline: performance.now() + this._timeout };
       this._entries.add(entry);
       this._bytes += bytes;
       this._waiting.push(entry);
@@ -78,7 +86,9 @@ class Outbox {
   /** The connection is there, or it is not. */
   set isUp(isUp) {
     this._isUp = isUp;
-    if (isUp) this._schedule();
+    if (!isUp) return;
+    this._endPause();
+    this._schedule();
   }
 
   /** Takes nothing more. @returns {Promise<void>} once all is settled, by time at the latest */
@@ -90,13 +100,17 @@ class Outbox {
     });
   }
 
+  get _canSend() {
+    return this._isUp && this._pauseTimer === undefined;
+  }
+
   /** After everything that is published in this tick. */
   _schedule() {
-    if (this._isScheduled || !this._isUp || this._waiting.length === 0) return;
+    if (this._isScheduled || !this._canSend || this._waiting.length === 0) return;
     this._isScheduled = true;
     process.nextTick(() => {
       this._isScheduled = false;
-      while (this._isUp && this._batches < MAX_BATCHES && this._waiting.length > 0) this._sendBatch();
+      while (this._canSend && this._batches < MAX_BATCHES && this._waiting.length > 0) this._sendBatch();
     });
   }
 
@@ -108,10 +122,13 @@ class Outbox {
       n += 1;
     }
     const batch = this._waiting.splice(0, n);
-    for (const entry of batch) entry.wasSent = true;
+    for (const entry of batch) entry.sends += 1;
     this._batches += 1;
     this._transmit(batch.map(({ record }) => record)).then(
-      (answers) => batch.forEach((entry, i) => this._answer(entry, answers[i])),
+      (answers) => {
+        this._pause = 0;
+        batch.forEach((entry, i) => this._answer(entry, answers[i]));
+      },
       (error) => this._lost(batch, error),
     ).finally(() => {
       this._batches -= 1;
@@ -131,9 +148,11 @@ class Outbox {
 
   _lost(batch, cause) {
     const again = [];
+    const isUnsent = cause instanceof Unsent;
     for (const entry of batch) {
       if (!this._entries.has(entry)) continue;
-      if (entry.record.idempotencyKey !== undefined) {
+      if (isUnsent) entry.sends -= 1;
+      if (isUnsent || entry.record.idempotencyKey !== undefined) {
         again.push(entry);
         continue;
       }
@@ -146,6 +165,22 @@ class Outbox {
     // Those that were lost are older than those that wait, and batches are lost in order.
     const position = this._waiting.findIndex(({ deadline }) => again.length > 0 && deadline > again[0].deadline);
     this._waiting.splice(position === -1 ? this._waiting.length : position, 0, ...again);
+    this._beginPause();
+  }
+
+  /** Not at once: a wire that fails at once would leave no turn to anything else. */
+  _beginPause() {
+    if (this._waiting.length === 0 || this._pauseTimer !== undefined) return;
+    this._pause = Math.min(Math.max(this._pause * 2, MIN_PAUSE), MAX_PAUSE);
+    this._pauseTimer = setTimeout(() => {
+      this._endPause();
+      this._schedule();
+    }, this._pause);
+  }
+
+  _endPause() {
+    clearTimeout(this._pauseTimer);
+    this._pauseTimer = undefined;
   }
 
   _settle(entry, settle, value) {
@@ -155,6 +190,7 @@ class Outbox {
     if (this._entries.size > 0) return;
     clearTimeout(this._timer);
     this._timer = undefined;
+    this._endPause();
     this._onEmpty?.();
   }
 
@@ -173,14 +209,15 @@ class Outbox {
     }
     this._waiting = this._waiting.filter((entry) => !expired.has(entry));
     for (const entry of expired) {
-      isStalled ||= entry.wasSent;
+      const wasSent = entry.sends > 0;
+      isStalled ||= wasSent;
       this._settle(entry, entry.reject, unavailable(
-        `The ${this._name} did not answer within ${this._timeout} ms${entry.wasSent ? ': the event may have been published.' : '; nothing was published.'}`,
-        { maybePublished: entry.wasSent },
+        `The ${this._name} did not answer within ${this._timeout} ms${wasSent ? ': the event may have been published.' : '; nothing was published.'}`,
+        { maybePublished: wasSent },
       ));
     }
     if (isStalled) this._onStall();
   }
 }
 
-module.exports = { Outbox, unavailable };
+module.exports = { Outbox, Unsent, unavailable };

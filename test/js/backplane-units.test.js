@@ -11,7 +11,7 @@ const Redis = require('ioredis');
 const { redisBackplane, clusterBackplane } = require('../..');
 const { Follower } = require('../../lib/backplane/follower');
 const { MemoryLog } = require('../../lib/backplane/memory-log');
-const { Outbox } = require('../../lib/backplane/outbox');
+const { Outbox, Unsent } = require('../../lib/backplane/outbox');
 const { historyNames } = require('../../lib/backplane/record');
 const { RecentIds } = require('../../lib/backplane/recent-ids');
 const { startLine, endLines } = require('./backplane/cut-line');
@@ -480,6 +480,37 @@ describe('Outbox', () => {
     await later;
     assert.deepEqual(sent, [...Array.from({ length: 32 }, (_, i) => `${2 * i}`), 'later']);
     assert.ok((await results).every(({ status }, i) => status === (i % 2 === 0 || i >= 64 ? 'fulfilled' : 'rejected')));
+  });
+
+  for (const [what, key, cause, maybePublished] of [
+    ['was lost', 'k', new Error('gone'), true],
+    ['was not sent', undefined, new Unsent('gone'), false],
+  ]) {
+    it(`leaves the process its turns while a wire fails at once, and says whether it ${what}`, async () => {
+      let sends = 0;
+      const outbox = new Outbox({ ...limits, timeout: 40 }, {
+        transmit() {
+          sends += 1;
+          // Without turns the test would not end either.
+          return sends > 10_000 ? new Promise(() => {}) : Promise.reject(cause);
+        },
+        onStall() {},
+      });
+      outbox.isUp = true;
+      await assert.rejects(outbox.push(record('1', key)), { code: 'ERR_SSE_BACKPLANE_UNAVAILABLE', maybePublished });
+      assert.ok(sends < 10, `${sends}`);
+      await outbox.close();
+    });
+  }
+
+  it('sends again after a while what a wire has lost that is up', async () => {
+    let sends = 0;
+    const outbox = new Outbox(limits, {
+      transmit: () => (sends++ < 2 ? Promise.reject(new Unsent('gone')) : Promise.resolve([7])),
+      onStall() {},
+    });
+    outbox.isUp = true;
+    assert.equal(await outbox.push(record('1')), 7);
   });
 
   it('tells the wire when nothing is answered, and ends in time', async () => {
