@@ -6,7 +6,7 @@
 const { createError } = require('../errors');
 const { redisOptions } = require('../options');
 const { Follower } = require('./follower');
-const { Outbox, unavailable } = require('./outbox');
+const { Outbox, Unsent, unavailable } = require('./outbox');
 const { redisConnector, isReplyError } = require('./redis-connection');
 const scripts = require('./redis-scripts');
 
@@ -20,6 +20,9 @@ const START_RECORDS = 10_000;
 const START_BYTES = 64 * 1024 * 1024;
 const MIN_BACKOFF = 50;
 const MAX_BACKOFF = 2000;
+
+/** Refusals that say that the connection leads to the wrong server, or to one that is not there yet. */
+const ELSEWHERE = /^!?-?(READONLY|MASTERDOWN|LOADING)/;
 
 /** @param {string} text `<id>-0` */
 const idOf = (text) => Number.parseInt(text, 10);
@@ -50,6 +53,10 @@ class RedisBackplane {
     this._opening = undefined;
     this._retry = undefined;
     this._backoff = 0;
+    /** The last answer was that of a wrong server: it is not asked again at once. */
+    this._wasElsewhere = false;
+    /** Of the servers that both connections lead to, as far as they are known. */
+    this._runs = { writer: undefined, tail: undefined };
     this._aborter = new AbortController();
     this._follower = undefined;
     this._historySize = 0;
@@ -65,8 +72,8 @@ class RedisBackplane {
     }
     this._historySize = historySize;
     this._listener = listener;
-    const source = new RedisLog(this, probeInterval);
-    this._follower = new Follower(source, listener, Math.min(this._options.maxLogLength, START_RECORDS));
+    this._log = new RedisLog(this, probeInterval);
+    this._follower = new Follower(this._log, listener, Math.min(this._options.maxLogLength, START_RECORDS));
     this._openWriter();
   }
 
@@ -131,15 +138,65 @@ class RedisBackplane {
   // ---- what is written
 
   _openWriter() {
-    this._opening = this._connect(() => this._writerClosed(), this._aborter.signal).then((connection) => {
+    let opened;
+    const closed = () => {
+      if (opened === undefined || opened === this._writer) this._writerClosed();
+    };
+    this._opening = this._connect(closed, this._aborter.signal).then(async (connection) => {
+      opened = connection;
       this._writer = connection;
-      this._backoff = 0;
+      const run = await this._runOf(connection);
+      if (!connection.isOpen) return;
+      this._runs.writer = run;
+      if (this._leadApart()) {
+        // Nobody knows which of them is late.
+        this._log.leave();
+        connection.close();
+        return;
+      }
+      if (!this._wasElsewhere) this._backoff = 0;
       this._outbox.isUp = true;
-    }).catch(() => this._writerClosed());
+    }).catch(() => {
+      if (opened === undefined) this._writerClosed();
+      else opened.close();
+    });
+  }
+
+  /** @returns {Promise<string | undefined>} which run of which server a connection leads to; undefined where that is not told */
+  async _runOf(connection) {
+    const [info] = await this._within(connection, GRACE, [connection.send(['INFO', 'server']).catch((error) => {
+      if (isReplyError(error)) return '';
+      throw error;
+    })]);
+    return /run_id:(\w+)/.exec(String(info))?.[1];
+  }
+
+  _leadApart() {
+    const { writer, tail } = this._runs;
+    return writer !== undefined && tail !== undefined && writer !== tail;
+  }
+
+  /** The tail has joined on this connection: what is written has to go to the same server. */
+  async _checkRuns(tail, isAgain) {
+    this._runs.tail = await this._runOf(tail);
+    const writer = this._writer;
+    if (writer === undefined) return;
+    if (this._runs.tail === undefined) {
+      if (isAgain) writer.close();
+      return;
+    }
+    const run = await this._runOf(writer).catch(() => undefined);
+    if (writer !== this._writer) return;
+    this._runs.writer = run;
+    if (!this._leadApart()) return;
+    writer.close();
+    // The tail may be the one that is late.
+    if (!isAgain) throw unavailable('The connections to Redis led to different servers.');
   }
 
   _writerClosed() {
     this._writer = undefined;
+    this._runs.writer = undefined;
     this._outbox.isUp = false;
     if (this._aborter.signal.aborted || this._retry !== undefined) return;
     this._backoff = Math.min(Math.max(this._backoff * 2, MIN_BACKOFF), MAX_BACKOFF);
@@ -171,10 +228,22 @@ class RedisBackplane {
         writer.close();
         throw error;
       }
-      // The whole script was refused: memory is out, Redis is loading, it is a replica.
+      if (ELSEWHERE.test(error.message)) this._leaveWriter(writer, error.message);
+      // The whole script was refused: memory is out, rights are missing.
       return records.map(() => error);
     }
+    // A replica refuses all but those whose idempotency key it has, and these may be sent again.
+    const elsewhere = answers.find((answer) => ELSEWHERE.test(answer));
+    if (elsewhere !== undefined) this._leaveWriter(writer, elsewhere.slice(1));
+    this._wasElsewhere = false;
     return answers.map((answer) => (answer.startsWith('!') ? new Error(answer.slice(1)) : Number(answer)));
+  }
+
+  /** To be opened anew, where the name or the cluster leads to by then. @throws {Unsent} */
+  _leaveWriter(writer, message) {
+    this._wasElsewhere = true;
+    writer.close();
+    throw new Unsent(message);
   }
 }
 
@@ -203,10 +272,14 @@ class RedisLog {
     this._aborter = new AbortController();
     const { signal } = this._aborter;
     this._connection = await this._backplane._connect(() => {}, signal);
-    return this._join(known);
+    return this._join(known, known.wasOpen);
   }
 
-  async _join({ position, wasOpen }) {
+  async _join({ position, wasOpen }, isAgain) {
+    // First: what is published elsewhere from now on is not before the mark that a join may leave.
+    const connection = this._connection;
+    if (connection === undefined) throw unavailable('The Redis backplane is not connected.');
+    await this._backplane._checkRuns(connection, isAgain);
     const { _keys: { seq, log, run, floor, ttl }, _options: { maxLogLength, historyTtl } } = this._backplane;
     const args = [position, wasOpen ? 1 : 0, maxLogLength, historyTtl].map(String);
     this._joinedAt = performance.now();
@@ -232,7 +305,7 @@ class RedisLog {
     const { log } = this._backplane._keys;
     const args = ['XREAD', 'COUNT', String(count), 'BLOCK', String(this._block), 'STREAMS', log, `${position}-0`];
     const reply = await this._ask((connection) => connection.send(args), this._block);
-    if (performance.now() - this._joinedAt > JOIN_INTERVAL) await this._join({ position, wasOpen: false });
+    if (performance.now() - this._joinedAt > JOIN_INTERVAL) await this._join({ position, wasOpen: false }, false);
     return reply === null ? [] : entriesOf(reply[0][1]);
   }
 
@@ -242,10 +315,16 @@ class RedisLog {
     return this._backplane._within(connection, patience + GRACE, [send(connection)]).then(([reply]) => reply);
   }
 
+  /** The connection may lead to the wrong server: the follower opens another one. */
+  leave() {
+    this._connection?.close();
+  }
+
   close() {
     this._aborter?.abort();
     this._connection?.close();
     this._connection = undefined;
+    this._backplane._runs.tail = undefined;
   }
 }
 

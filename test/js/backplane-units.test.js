@@ -327,6 +327,60 @@ describe('redisBackplane', () => {
     });
   });
 
+  describe('whose name leads to another Redis', () => {
+    const isTail = (sent) => sent.includes('XREAD');
+
+    /** One that reads and writes the first of two, by a line that leads to the second from now on. */
+    async function move(options = {}) {
+      const [old, next] = [await startRedis(), await startRedis()];
+      const line = await startLine(old.port);
+      const { backplane, listener } = await start({ url: line.url, ...options });
+      await backplane.publish(record('1'));
+      await listener.has('1');
+      line.leadTo(next.port);
+      return { backplane, listener, line, old, next };
+    }
+
+    const gaps = ({ names }) => names.filter((name) => name === 'gap').length;
+
+    it('writes where the tail reads when the tail alone has moved', async () => {
+      const { backplane, listener, line } = await move();
+      line.cutThose(isTail);
+      await waitFor(() => gaps(listener) > 1, 'the tail to move');
+      await backplane.publish(record('2'));
+      await listener.has('2');
+    });
+
+    it('reads where it writes when the writer alone has moved', async () => {
+      const { backplane, listener, line } = await move();
+      line.cutThose((sent) => !isTail(sent));
+      await backplane.publish(record('2', ['channel::a'], { idempotencyKey: 'k' }));
+      await listener.has('2');
+      assert.ok(gaps(listener) > 1, `${listener.names}`);
+    });
+
+    it('publishes there when the old one has become a replica', async () => {
+      const { backplane, listener, old, next } = await move();
+      const client = createClient({ url: old.url });
+      await client.connect();
+      await client.sendCommand(['REPLICAOF', '127.0.0.1', String(next.port)]);
+      client.destroy();
+      await backplane.publish(record('2'));
+      await listener.has('2');
+      assert.ok(gaps(listener) > 1, `${listener.names}`);
+    });
+
+    it('says that nothing was published when all it finds is a replica', async () => {
+      const { backplane, old, next, line } = await move({ publishTimeout: 300 });
+      line.leadTo(old.port);
+      const client = createClient({ url: old.url });
+      await client.connect();
+      await client.sendCommand(['REPLICAOF', '127.0.0.1', String(next.port)]);
+      client.destroy();
+      await assert.rejects(backplane.publish(record('2')), { code: 'ERR_SSE_BACKPLANE_UNAVAILABLE', maybePublished: false });
+    });
+  });
+
   describe('and its histories', () => {
     it('have an exact length, a ttl, and a floor that is never too low', async () => {
       const { backplane, listener } = await start();

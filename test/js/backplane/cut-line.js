@@ -4,6 +4,9 @@
 
 const net = require('node:net');
 
+/** Characters that are kept of what was sent. */
+const MAX_SENT = 4096;
+
 let lines = [];
 
 class CutLine {
@@ -32,7 +35,7 @@ class CutLine {
       return;
     }
     const far = net.connect(this._target, '127.0.0.1');
-    const pair = { near, far };
+    const pair = { near, far, sent: '' };
     const end = () => {
       near.destroy();
       far.destroy();
@@ -41,7 +44,10 @@ class CutLine {
     far.on('error', () => {});
     near.on('close', end);
     far.on('close', end);
-    near.on('data', (bytes) => far.write(bytes));
+    near.on('data', (bytes) => {
+      pair.sent = (pair.sent + bytes.toString('latin1')).slice(-MAX_SENT);
+      far.write(bytes);
+    });
     far.on('data', (bytes) => near.write(bytes));
     this._pairs.add(pair);
     if (this._cut === 'silent') this._hold(pair);
@@ -59,6 +65,19 @@ class CutLine {
       if (how === 'silent') this._hold(pair);
       else pair.near.destroy();
     }
+  }
+
+  /**
+   * From now on it leads elsewhere; what is connected stays where it is.
+   * @param {number} target
+   */
+  leadTo(target) {
+    this._target = target;
+  }
+
+  /** @param {(sent: string) => boolean} isOne of what was sent last over a connection: whether it is to end */
+  cutThose(isOne) {
+    for (const { near, sent } of this._pairs) if (isOne(sent)) near.destroy();
   }
 
   /** What was held passes. */
