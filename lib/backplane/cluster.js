@@ -107,7 +107,13 @@ function failAll() {
   for (const { reject } of questions.values()) reject(unavailable('The primary of the cluster is gone.'));
 }
 
-function ask(question) {
+/**
+ * With a limit of time, and an end from here. Whatever ends it, the question is forgotten then.
+ * @param {number} ms
+ * @param {AbortSignal | undefined} signal
+ * @param {unknown[]} question
+ */
+function ask(ms, signal, question) {
   return new Promise((resolve, reject) => {
     if (questions.size === 0 && process.listeners('message').indexOf(onPrimaryMessage) === -1) {
       process.on('message', onPrimaryMessage);
@@ -117,27 +123,20 @@ function ask(question) {
     const number = lastNumber;
     const settle = (end) => (value) => {
       questions.delete(number);
+      clearTimeout(late);
+      signal?.removeEventListener('abort', abort);
       end(value);
     };
-    questions.set(number, { resolve: settle(resolve), reject: settle(reject) });
+    const refuse = settle(reject);
+    const late = setTimeout(() => refuse(unavailable(`The primary of the cluster did not answer within ${ms} ms. ${HINT}`)), ms);
+    const abort = () => refuse(unavailable('The cluster backplane was closed.'));
+    signal?.addEventListener('abort', abort, { once: true });
+    questions.set(number, { resolve: settle(resolve), reject: refuse });
     const failed = (error) => {
       if (error) questions.get(number)?.reject(unavailable('The primary of the cluster cannot be reached.', { cause: error }));
     };
     if (process.connected) process.send({ [MARK]: [number, ...question] }, failed);
     else failed(new Error('The channel is closed.'));
-  });
-}
-
-/** The same, with a limit of time and an end from here. */
-function askWithin(ms, signal, question) {
-  return new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(unavailable(`The primary of the cluster did not answer within ${ms} ms. ${HINT}`)), ms);
-    const abort = () => reject(unavailable('The cluster backplane was closed.'));
-    signal?.addEventListener('abort', abort, { once: true });
-    ask(question).then(resolve, reject).finally(() => {
-      clearTimeout(late);
-      signal?.removeEventListener('abort', abort);
-    });
   });
 }
 
@@ -164,7 +163,8 @@ class ClusterBackplane {
 
   _send(records) {
     if (!process.connected) throw new Unsent('The channel to the primary is closed.');
-    return ask(['append', this._options.prefix, records, this._historySize]);
+    const { prefix, publishTimeout } = this._options;
+    return ask(publishTimeout, undefined, ['append', prefix, records, this._historySize]);
   }
 
   tail(listener, { historySize, probeInterval }) {
@@ -174,7 +174,7 @@ class ClusterBackplane {
     const { prefix } = this._options;
     this._historySize = historySize;
     let aborter = new AbortController();
-    const request = (ms, op, ...args) => askWithin(ms + GRACE, aborter.signal, [op, prefix, ...args]);
+    const request = (ms, op, ...args) => ask(ms + GRACE, aborter.signal, [op, prefix, ...args]);
     const source = {
       open() {
         aborter = new AbortController();
@@ -202,7 +202,7 @@ class ClusterBackplane {
   }
 
   history(key) {
-    return askWithin(this._options.publishTimeout, undefined, ['history', this._options.prefix, key]);
+    return ask(this._options.publishTimeout, undefined, ['history', this._options.prefix, key]);
   }
 
   async close() {

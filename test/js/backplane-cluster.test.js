@@ -114,6 +114,16 @@ describe('workers of one node:cluster', () => {
     await waitFor(() => node.errors.some((text) => /setupPrimary/.test(text)), 'the node to say it');
   });
 
+  it('publish once the primary is set up, however late', async () => {
+    const primary = startPrimary({ ...given, isWithoutSetup: true, server: { readyTimeout: 300 }, backplane: { kind: 'cluster', publishTimeout: 100 } });
+    const node = await primary.fork();
+    const publish = () => node.call('publish', 'a', { type: 'e', data: 1 });
+    // More than there may be batches on their way.
+    for (let i = 0; i < 6; i++) await assert.rejects(publish(), { code: 'ERR_SSE_BACKPLANE_UNAVAILABLE' });
+    primary.setUp();
+    await waitFor(() => publish().then(() => true, () => false), 'a publish to succeed');
+  });
+
   it('end when their server is stopped', async () => {
     const primary = startPrimary(given);
     const [one, two] = [await primary.fork(), await primary.fork()];

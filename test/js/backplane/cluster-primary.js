@@ -22,6 +22,9 @@ const commands = {
   fork({ env }) {
     process.send({ forked: cluster.fork({ ...process.env, ...env }).id });
   },
+  setUp() {
+    clusterBackplane.setupPrimary(given.primary);
+  },
   tell({ worker, message }) {
     cluster.workers[worker]?.send(message, () => {});
   },

@@ -58,6 +58,11 @@ class Primary {
     return node;
   }
 
+  /** Of one that was started without. */
+  setUp() {
+    this.process.send({ command: 'setUp' });
+  }
+
   async end() {
     this.process.kill('SIGKILL');
     await waitFor(() => this.hasEnded, 'the primary to end');
