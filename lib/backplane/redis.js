@@ -146,6 +146,7 @@ class RedisBackplane {
       opened = connection;
       this._writer = connection;
       const run = await this._runOf(connection);
+      await this._load(connection, scripts.append);
       if (!connection.isOpen) return;
       this._runs.writer = run;
       if (this._leadApart()) {
@@ -169,6 +170,14 @@ class RedisBackplane {
       throw error;
     })]);
     return /run_id:(\w+)/.exec(String(info))?.[1];
+  }
+
+  /** Before it is needed: of batches that are under way when it is not there, later ones could overtake. */
+  async _load(connection, { text }) {
+    await this._within(connection, GRACE, [connection.send(['SCRIPT', 'LOAD', text]).catch((error) => {
+      // Without the right to do so it is loaded by the first EVAL.
+      if (!isReplyError(error)) throw error;
+    })]);
   }
 
   _leadApart() {
@@ -222,7 +231,10 @@ class RedisBackplane {
     if (writer === undefined) throw unavailable('The Redis backplane is not connected.');
     let answers;
     try {
-      answers = await runScript(writer, scripts.append, keys, args);
+      answers = await runScript(writer, scripts.append, keys, args, (isLost) => {
+        // Those under way are sent again in their order; a new one must not come between them.
+        if (writer === this._writer && writer.isOpen) this._outbox.isUp = !isLost;
+      });
     } catch (error) {
       if (!isReplyError(error)) {
         writer.close();
@@ -247,14 +259,22 @@ class RedisBackplane {
   }
 }
 
-/** By its hash; Redis is told the text once, and again when it has forgotten it. */
-async function runScript(connection, { text, sha }, keys, args) {
+/**
+ * By its hash; Redis is told the text again when it has forgotten it.
+ * @param {(isLost: boolean) => void} [onLost] with true before the text is sent, with false when it has arrived
+ */
+async function runScript(connection, { text, sha }, keys, args, onLost = () => {}) {
   const rest = [String(keys.length), ...keys, ...args];
   try {
     return await connection.send(['EVALSHA', sha, ...rest]);
   } catch (error) {
     if (!isReplyError(error) || !/^NOSCRIPT/.test(error.message)) throw error;
-    return connection.send(['EVAL', text, ...rest]);
+    onLost(true);
+    try {
+      return await connection.send(['EVAL', text, ...rest]);
+    } finally {
+      onLost(false);
+    }
   }
 }
 

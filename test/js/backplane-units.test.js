@@ -58,6 +58,43 @@ class Listener {
   }
 }
 
+/** A client of ioredis whose replies come when the test says, in the order of their commands. */
+class HeldReplies extends Redis {
+  constructor(url) {
+    super(url, { lazyConnect: true });
+  }
+
+  duplicate(options) {
+    const copy = super.duplicate(options);
+    const real = copy.call.bind(copy);
+    copy.call = async (name, ...args) => {
+      const reply = real(name, ...args);
+      // Handled below, maybe later.
+      reply.catch(() => {});
+      if (this._held !== undefined && (name === this._name || name === 'EVAL')) {
+        await new Promise((resolve) => {
+          this._held.push(resolve);
+        });
+      }
+      return reply;
+    };
+    return copy;
+  }
+
+  /** @returns {(() => void)[]} each lets a reply go */
+  hold(name) {
+    this._name = name;
+    this._held = [];
+    return this._held;
+  }
+
+  release() {
+    const held = this._held;
+    this._held = undefined;
+    for (const go of held) go();
+  }
+}
+
 describe('redisBackplane', () => {
   let redis;
   let admin;
@@ -324,6 +361,37 @@ describe('redisBackplane', () => {
       await backplane.publish(record('1'));
       await admin.sendCommand(['SCRIPT', 'FLUSH']);
       await backplane.publish(record('2'));
+    });
+
+    it('has the script there before it publishes', async () => {
+      await admin.sendCommand(['SCRIPT', 'FLUSH']);
+      await admin.sendCommand(['CONFIG', 'RESETSTAT']);
+      const { backplane } = await start();
+      await backplane.publish(record('1'));
+      // The tail's own script is the only one that was not found.
+      assert.match(await admin.sendCommand(['INFO', 'errorstats']), /errorstat_NOSCRIPT:count=1\b/);
+    });
+
+    it('keeps the order of what was under way when the script was lost, and of what came meanwhile', async () => {
+      const client = new HeldReplies(redis.url);
+      const { backplane, listener } = await start({ client });
+      await backplane.publish(record('0'));
+      await admin.sendCommand(['SCRIPT', 'FLUSH']);
+      const held = client.hold('EVALSHA');
+      const published = [backplane.publish(record('1'))];
+      await turn();
+      published.push(backplane.publish(record('2')));
+      await waitFor(() => held.length === 2, 'both to be under way');
+      held[0]();
+      await turn();
+      // The text of the first is under way by now, and its answer comes after that to the second.
+      await waitFor(async () => await admin.sendCommand(['XLEN', '{sse}:log']) >= 3, 'the first to be there');
+      published.push(backplane.publish(record('3')));
+      await turn();
+      client.release();
+      await Promise.all(published);
+      await listener.has('1', '2', '3');
+      assert.deepEqual(listener.names.filter((name) => /\d/.test(name)), ['0', '1', '2', '3']);
     });
   });
 
