@@ -96,7 +96,7 @@ class Follower {
   _take(entries) {
     let records = [];
     const flush = () => {
-      if (records.length > 0) this._listener.records(records);
+      if (records.length > 0) this._give(records);
       records = [];
     };
     for (const { id, before, payload } of entries) {
@@ -114,6 +114,16 @@ class Follower {
       this._listener.gap(id);
     }
     flush();
+  }
+
+  /** Once only: what a listener throws at, it would throw at again, and some of it may be delivered. */
+  _give(records) {
+    try {
+      this._listener.records(records);
+    } catch (error) {
+      this._listener.error(error);
+      this._listener.gap(records.at(-1).id);
+    }
   }
 
   _adapt(entries) {

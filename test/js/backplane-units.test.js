@@ -656,8 +656,7 @@ describe('Follower', () => {
   const entry = (id, before, payload = `${id}`) => ({ id, before, payload });
 
   /** @param {object[][]} answers what `after` answers, one after the other; an Error is thrown */
-  async function follow(newest, answers, last = 100) {
-    const listener = new Listener();
+  async function follow(newest, answers, { last = 100, listener = new Listener() } = {}) {
     const opened = [];
     let close;
     const source = {
@@ -691,6 +690,19 @@ describe('Follower', () => {
   it('tells of what is missing, and of marks, in their places', async () => {
     const { told } = await follow([entry(5, 3)], [[entry(6, 5), entry(9, 8)], [entry(20, 4), entry(21, 20, null), entry(22, 21)]]);
     assert.deepEqual(told, [['start', 3], ['5', 5], ['6', 6], ['gap', 8], ['9', 9], ['gap', 19], ['20', 20], ['gap', 21], ['22', 22]]);
+  });
+
+  it('tells of a gap where its listener has thrown, and goes on', async () => {
+    const listener = new class extends Listener {
+      records(records) {
+        if (records.some(({ payload }) => payload === '7')) throw new Error('thrown');
+        super.records(records);
+      }
+    }();
+    const { told, opened, errors } = await follow([entry(5, 3)], [[entry(6, 5), entry(7, 6), entry(8, 7)], [entry(9, 8)]], { listener });
+    assert.deepEqual(told, [['start', 3], ['5', 5], ['gap', 8], ['9', 9]]);
+    assert.equal(opened.length, 1);
+    assert.deepEqual(errors.map(({ message }) => message), ['thrown']);
   });
 
   it('joins again where it was after an error', async () => {
