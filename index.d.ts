@@ -308,7 +308,7 @@ export interface RedisBackplaneSettings {
   maxLogLength?: number;
   /** Milliseconds that a history outlives its last event, at least 1000. The same on all nodes. @defaultValue 86_400_000 */
   historyTtl?: number;
-  /** Milliseconds that an `idempotencyKey` is remembered, at least 1000. @defaultValue 600_000 */
+  /** Milliseconds that an `idempotencyKey` is remembered, at least 1000 and twice `publishTimeout`. @defaultValue 600_000 */
   idempotencyTtl?: number;
   /** Milliseconds after which a publish rejects with `ERR_SSE_BACKPLANE_UNAVAILABLE`. @defaultValue 5000 */
   publishTimeout?: number;

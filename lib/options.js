@@ -316,7 +316,13 @@ function redisOptions(given) {
     throw createError('ERR_SSE_MISSING_OPTION', 'redisBackplane needs either a url, such as redis://127.0.0.1:6379, or a client.');
   }
   if (url !== undefined && !/^rediss?:\/\//.test(String(url))) throw invalid('redisBackplane: url', url, 'a URL that begins with redis:// or rediss://');
-  return { ...applyTable(REDIS_OPTIONS, options, 'redisBackplane: '), url, client };
+  const checked = applyTable(REDIS_OPTIONS, options, 'redisBackplane: ');
+  const { publishTimeout, idempotencyTtl } = checked;
+  // What is sent again after it was forgotten would be published twice.
+  if (idempotencyTtl < 2 * publishTimeout) {
+    throw invalid('redisBackplane: idempotencyTtl', idempotencyTtl, `at least twice publishTimeout, which is ${publishTimeout}`);
+  }
+  return { ...checked, url, client };
 }
 
 module.exports = {

@@ -179,6 +179,14 @@ describe('redisBackplane', () => {
       assert.throws(() => redisBackplane({ url: 'redis://x', maxLogLenght: 1 }), { code: 'ERR_SSE_UNKNOWN_OPTION', message: /maxLogLength/ });
     });
 
+    it('refuses to forget idempotency keys that may still be sent again', () => {
+      const given = { url: 'redis://x', publishTimeout: 5000 };
+      const expected = { code: 'ERR_SSE_INVALID_OPTION', message: /idempotencyTtl.*publishTimeout.*9999/ };
+      assert.throws(() => redisBackplane({ ...given, idempotencyTtl: 9999 }), expected);
+      assert.throws(() => redisBackplane({ url: 'redis://x', publishTimeout: 300_001 }), { code: 'ERR_SSE_INVALID_OPTION' });
+      redisBackplane({ ...given, idempotencyTtl: 10_000 });
+    });
+
     it('serves one server only', async () => {
       const { backplane } = await start();
       assert.throws(() => backplane.tail(new Listener(), { historySize: 1, probeInterval: 10 }), { code: 'ERR_SSE_INVALID_OPTION' });
