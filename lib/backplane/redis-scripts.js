@@ -30,7 +30,7 @@ end
  * KEYS: sequence, log, then of each record: its idempotency key if it has one, its history streams.
  * ARGV: length of the log, length and ttl (ms) of a history, ttl of an idempotency key, the highest id that the caller
  *   knows, the number of records, then of each: payload, number of histories, 1 with an idempotency key.
- * Answers of each record its id, or '!' and why it was not appended. Each log entry says which id came before it.
+ * Answers of each record its id, or '!' and why it was not appended, to any of its streams. Each log entry says which id came before it.
  */
 const APPEND = `${COMMON}
 local time = now()
@@ -54,11 +54,15 @@ for i = 1, tonumber(ARGV[6]) do
     used = (time > used) and time or used + 1
     local sid = fmt(used)
     local err = used >= 9007199254740992 and 'the ids have reached 2^53'
+    local done = k - 1
     for h = k, k + n - 1 do
       if not err then
         local reply = redis.pcall('XADD', KEYS[h], 'MAXLEN', '=', ARGV[2], sid .. '-0', 'p', payload)
         err = type(reply) == 'table' and reply.err
-        if not err then redis.call('PEXPIRE', KEYS[h], ARGV[3]) end
+        if not err then
+          redis.call('PEXPIRE', KEYS[h], ARGV[3])
+          done = h
+        end
       end
     end
     if not err then
@@ -66,6 +70,7 @@ for i = 1, tonumber(ARGV[6]) do
       err = type(reply) == 'table' and reply.err
     end
     if err then
+      for h = k, done do redis.pcall('XDEL', KEYS[h], sid .. '-0') end
       out[i] = '!' .. err
     else
       top = used

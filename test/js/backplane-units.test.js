@@ -364,6 +364,19 @@ describe('redisBackplane', () => {
       await admin.sendCommand(['CONFIG', 'SET', 'maxmemory', '0']);
     });
 
+    it('keeps nothing of what Redis refuses midway', async () => {
+      const { backplane } = await start();
+      await admin.sendCommand(['SET', '{sse}:h:channel::bad', 'no stream']);
+      const refused = { code: 'ERR_SSE_BACKPLANE_REFUSED', message: /WRONGTYPE/ };
+      await assert.rejects(backplane.publish(record('1', ['channel::a', 'channel::b', 'channel::bad'])), refused);
+      for (const key of ['channel::a', 'channel::b']) assert.deepEqual((await backplane.history(key)).records, []);
+      const id = await backplane.publish(record('2'));
+      await assert.rejects(backplane.publish(record('3', ['channel::a', 'channel::bad'])), refused);
+      const { records, floor } = await backplane.history('channel::a');
+      assert.deepEqual(records, [{ id, payload: '2' }]);
+      assert.equal(floor, id - 1);
+    });
+
     it('forgets no script: one that Redis has lost is sent again', async () => {
       const { backplane } = await start();
       await backplane.publish(record('1'));
