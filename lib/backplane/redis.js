@@ -18,6 +18,10 @@ const JOIN_INTERVAL = 10_000;
 const PAGE = 128;
 const START_RECORDS = 10_000;
 const START_BYTES = 64 * 1024 * 1024;
+/** Of a history: of the first question, of one, and of all answers to them, the newest first. */
+const FIRST_HISTORY_PAGE = 16;
+const MAX_HISTORY_PAGE = 512;
+const HISTORY_BYTES = 8 * 1024 * 1024;
 const MIN_BACKOFF = 50;
 const MAX_BACKOFF = 2000;
 
@@ -84,10 +88,14 @@ class RedisBackplane {
   async history(key) {
     const writer = this._writer;
     if (writer === undefined) throw unavailable('The Redis backplane is not connected.');
-    const stream = this._historyKey(key);
+    const [found] = await this._within(writer, this._options.publishTimeout, [this._readHistory(writer, this._historyKey(key))]);
+    return found;
+  }
+
+  async _readHistory(writer, stream) {
     // In this order: what is trimmed or lost in between makes the floor higher than it need be, never lower.
-    const [entries, info, floor, [seconds, micros]] = await this._within(writer, this._options.publishTimeout, [
-      writer.send(['XRANGE', stream, '-', '+']),
+    const records = await this._newestOf(writer, stream);
+    const [info, floor, [seconds, micros]] = await Promise.all([
       writer.send(['XINFO', 'STREAM', stream]).catch((error) => {
         if (isReplyError(error)) return null;
         throw error;
@@ -96,10 +104,30 @@ class RedisBackplane {
       writer.send(['TIME']),
     ]);
     const now = Number(seconds) * 1e6 + Number(micros);
-    const records = entries.map(([id, [, payload]]) => ({ id: idOf(id), payload }));
     // Without its floor the log is not the one that it was.
     const lost = floor === null ? now : Number(floor);
     return { records, floor: Math.max(lost, this._historyFloor(records, info, now)) };
+  }
+
+  /** @returns {Promise<{ id: number, payload: string }[]>} ascending, HISTORY_BYTES and the rest of a record at most */
+  async _newestOf(writer, stream) {
+    const records = [];
+    let end = '+';
+    let count = FIRST_HISTORY_PAGE;
+    let bytes = 0;
+    for (;;) {
+      const page = await writer.send(['XREVRANGE', stream, end, '-', 'COUNT', String(count)]);
+      for (const [id, [, payload]] of page) {
+        records.push({ id: idOf(id), payload });
+        bytes += payload.length;
+        if (bytes >= HISTORY_BYTES) return records.reverse();
+      }
+      if (page.length < count) return records.reverse();
+      end = `(${page.at(-1)[0]}`;
+      // As many as fit if they are like the others, which older ones need not be.
+      const fit = Math.ceil((HISTORY_BYTES - bytes) / (bytes / records.length));
+      count = Math.min(fit, 2 * count, MAX_HISTORY_PAGE);
+    }
   }
 
   /** Ids of a key at or below which its stream says nothing. */
@@ -109,7 +137,7 @@ class RedisBackplane {
     if (records.length === 0) return info === null ? now - ttl : now;
     if (info === null) return records.at(-1).id;
     if (Number(infoOf(info).get('entries-added')) === records.length) return records[0].id - ttl;
-    // One was cut off, with an id that is not known; all after the oldest one that is left are there.
+    // One was cut off or not read, with an id that is not known; all after the oldest one that is left are there.
     return records[0].id - 1;
   }
 

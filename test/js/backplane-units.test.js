@@ -485,6 +485,23 @@ describe('redisBackplane', () => {
       assert.deepEqual(await backplane.history('channel::b'), { records: [], floor: mark });
     });
 
+    it('are read in pages, the newest 8 MiB of them', async () => {
+      const { backplane } = await start({}, { historySize: 2000 });
+      const payload = 'x'.repeat(1000);
+      const ids = await Promise.all(Array.from({ length: 1500 }, () => backplane.publish(record(payload))));
+      const all = await backplane.history('channel::a');
+      assert.deepEqual(all.records.map(({ id }) => id), ids);
+      assert.ok(all.floor < ids[0] - 1, 'it is known from before the first');
+      const large = [];
+      for (let i = 0; i < 12; i++) large.push(await backplane.publish(record('y'.repeat(1_000_000), ['channel::b'])));
+      await Promise.all(Array.from({ length: 20 }, () => backplane.publish(record(payload, ['channel::b']))));
+      const { records, floor } = await backplane.history('channel::b');
+      const bytes = records.reduce((sum, { payload: { length } }) => sum + length, 0);
+      assert.ok(bytes >= 8 * 1024 * 1024 && bytes < 8 * 1024 * 1024 + 1_000_000, `${bytes}`);
+      assert.equal(records[0].id, large[12 - (records.length - 20)]);
+      assert.equal(floor, records[0].id - 1);
+    });
+
     it('say that nothing is known from before the log was lost', async () => {
       const { backplane } = await start();
       const id = await backplane.publish(record('1'));
