@@ -8,18 +8,23 @@ const { RecentIds } = require('./recent-ids');
 const IDEMPOTENCY = { ttl: 600_000, most: 100_000 };
 /** Histories; one more drops the one that was idle longest, and whoever asks for it is told that it may have had events. */
 const MAX_HISTORIES = 100_000;
+/** Of payloads (characters): of the log, and of one history. The newest record is kept whatever its size. */
+const MAX_BYTES = { log: 64 * 1024 * 1024, history: 8 * 1024 * 1024 };
 
 class MemoryLog {
-  /** @param {{ maxLogLength: number }} options */
-  constructor({ maxLogLength }) {
+  /** @param {{ maxLogLength: number, maxBytes?: { log: number, history: number } }} options */
+  constructor({ maxLogLength, maxBytes = MAX_BYTES }) {
+    this._maxBytes = maxBytes;
     this._maxLength = maxLogLength;
     /** @type {{ id: number, before: number, payload: string }[]} the first `_head` of them were dropped */
     this._entries = [];
     this._head = 0;
+    /** Of those that were not dropped. */
+    this._bytes = 0;
     /** Nothing was published before. */
     this._floor = Date.now() * 1000;
     this._last = this._floor;
-    /** The longest idle first. @type {Map<string, { records: { id: number, payload: string }[], floor: number }>} */
+    /** The longest idle first. @type {Map<string, { records: { id: number, payload: string }[], bytes: number, floor: number }>} */
     this._histories = new Map();
     this._recent = new RecentIds(IDEMPOTENCY);
     this._waiters = new Set();
@@ -43,9 +48,16 @@ class MemoryLog {
     this._entries.push({ id, before: this._last, payload });
     this._last = id;
     if (idempotencyKey !== undefined) this._recent.set(idempotencyKey, id);
-    if (this._entries.length - this._head > this._maxLength) this._head += 1;
+    this._bytes += payload.length;
+    while (this._entries.length - this._head > this._maxLength || (this._bytes > this._maxBytes.log && this._head < this._entries.length - 1)) {
+      const { id: dropped, before, payload: text } = this._entries[this._head];
+      this._bytes -= text.length;
+      // Its place stays for a while, its text does not.
+      this._entries[this._head] = { id: dropped, before, payload: '' };
+      this._head += 1;
+    }
     // Not one by one: that would move all the others each time.
-    if (this._head > this._maxLength) {
+    if (this._head > Math.min(this._maxLength, this._entries.length / 2)) {
       this._entries.splice(0, this._head);
       this._head = 0;
     }
@@ -54,11 +66,16 @@ class MemoryLog {
   }
 
   _keep(key, record, historySize) {
-    const history = this._histories.get(key) ?? { records: [], floor: this._floor };
+    const history = this._histories.get(key) ?? { records: [], bytes: 0, floor: this._floor };
     this._histories.delete(key);
     this._histories.set(key, history);
     history.records.push(record);
-    while (history.records.length > historySize) history.floor = history.records.shift().id;
+    history.bytes += record.payload.length;
+    while (history.records.length > historySize || (history.bytes > this._maxBytes.history && history.records.length > 1)) {
+      const { id, payload } = history.records.shift();
+      history.bytes -= payload.length;
+      history.floor = id;
+    }
     if (this._histories.size <= MAX_HISTORIES) return;
     const [idle, { records, floor }] = this._histories.entries().next().value;
     this._histories.delete(idle);

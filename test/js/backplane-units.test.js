@@ -767,6 +767,17 @@ describe('MemoryLog', () => {
     assert.deepEqual(log.history('b'), { records: [], floor });
   });
 
+  it('keeps no more bytes than it may, and the newest record in any case', () => {
+    const log = new MemoryLog({ maxLogLength: 100, maxBytes: { log: 100, history: 50 } });
+    const ids = Array.from({ length: 30 }, () => log.append(record('x'.repeat(20)), 10));
+    assert.deepEqual(log.after(0, 100).map(({ id, payload }) => [id, payload.length]), ids.slice(25).map((id) => [id, 20]));
+    assert.equal(log.before(100), ids[24]);
+    assert.deepEqual(log.history('a'), { records: ids.slice(28).map((id) => ({ id, payload: 'x'.repeat(20) })), floor: ids[27] });
+    const last = log.append(record('y'.repeat(1000)), 10);
+    assert.deepEqual(log.after(0, 100).map(({ id }) => id), [last]);
+    assert.deepEqual(log.history('a'), { records: [{ id: last, payload: 'y'.repeat(1000) }], floor: ids[29] });
+  });
+
   it('appends what has an idempotency key once', () => {
     const log = new MemoryLog({ maxLogLength: 3 });
     const id = log.append(record('1', ['a'], 'k'), 4);
