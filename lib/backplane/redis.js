@@ -222,9 +222,7 @@ class RedisBackplane {
       if (isAgain) writer.close();
       return;
     }
-    const run = await this._runOf(writer).catch(() => undefined);
-    if (writer !== this._writer) return;
-    this._runs.writer = run;
+    // One that is being opened compares by itself.
     if (!this._leadApart()) return;
     writer.close();
     // The tail may be the one that is late.
