@@ -86,10 +86,11 @@ static void one(store_fixture_t *f, uint64_t seed, outcome_t *outcome) {
   } else {
     outcome->with_loss++;
   }
-  /* It can be gone on with, and the next start finds what this one has written. */
+  /* It can be gone on with, and the next start finds what this one has written; where
+   * the damage has kept it from being written, that start says that it is lost. */
   uint64_t id = store_append(f, 1, 300);
   store_close(f);
-  if (store_peek(f)) {
+  if (store_peek(f) && f->start.gap < id) {
     assert_true(f->loaded[0].n > 0);
     assert_int_equal(f->loaded[0].ids[f->loaded[0].n - 1], id);
   }
