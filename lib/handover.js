@@ -98,10 +98,10 @@ function isCandidate(req, res) {
 
 /**
  * Writes the head and one comment line.
- * @param {boolean} isCandidate whether the connection may be handed over
+ * @param {boolean} mayBeHandedOver whether the connection may be handed over
  * @returns {number} the descriptor to hand over, or -1 when it must not be
  */
-function writeHead(req, res, isCandidate) {
+function writeHead(req, res, mayBeHandedOver) {
   const { socket } = res;
   const before = socket?.bytesWritten;
   if ('statusCode' in res) res.statusCode = 200;
@@ -112,7 +112,7 @@ function writeHead(req, res, isCandidate) {
     res.removeHeader('Transfer-Encoding');
   }
   res.write(OPENING);
-  if (!isCandidate || typeof res._header !== 'string') return -1;
+  if (!mayBeHandedOver || typeof res._header !== 'string') return -1;
   // Node corks until the next tick; what is on the wire must be known now.
   socket.uncork();
   const grown = socket.bytesWritten - before;
