@@ -175,10 +175,10 @@ class Hub {
    * @param {number} handle
    * @param {object} subscription { id of the client or none, keys, hello: (id) => data of `connected`, cursor, end: { at ms since 1970, reason }
    *   | undefined, retry }
-   * @param {{ fd: number } | { res: object }} transport
+   * @param {{ fd: number, opening: string } | { res: object }} transport `opening` is sent before everything else
    * @returns {string | null} the client's id; null when the fd could not be duplicated
    */
-  attach(handle, { id = randomUUID(), keys, hello, cursor, end, retry = -1 }, { fd = -1, res }) {
+  attach(handle, { id = randomUUID(), keys, hello, cursor, end, retry = -1 }, { fd = -1, opening = '', res }) {
     const endsAt = end?.at ?? 0;
     if (fd < 0) this._addStream(handle, res);
     const rc = native.attach(
@@ -195,6 +195,7 @@ class Hub {
       // The hub closes the object with what only it knows.
       JSON.stringify(hello(id)).slice(0, -1),
       retry,
+      opening,
     );
     if (rc !== 0) {
       if (fd < 0) this._streams.delete(handle);

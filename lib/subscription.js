@@ -33,12 +33,13 @@ function openSubscription(hub, { req, res, handle, check }, { transport }, subsc
   const { socket } = res;
   const isSocket = transport !== 'stream' && isCandidate(req, res);
   if (transport === 'socket' && !isSocket) throw httpError('ERR_SSE_TRANSPORT');
-  const fd = writeHead(req, res, isSocket);
+  const opening = writeHead(req, res, isSocket);
   check();
-  if (transport === 'socket' && fd < 0) throw httpError('ERR_SSE_TRANSPORT');
-  let id = fd >= 0 ? hub.attach(handle, subscription, { fd }) : null;
+  if (transport === 'socket' && opening === undefined) throw httpError('ERR_SSE_TRANSPORT');
+  let id = opening === undefined ? null : hub.attach(handle, subscription, { fd: socket._handle.fd, opening });
   const isHandedOver = id !== null;
   // No descriptor left to duplicate: Node's own object still serves.
+  if (opening !== undefined && !isHandedOver) socket.write(opening);
   id ??= hub.attach(handle, subscription, { res });
   if (id === null) throw createError('ERR_SSE_INTERNAL', 'The client could not be attached.', Error);
   take(req, res);
@@ -48,8 +49,8 @@ function openSubscription(hub, { req, res, handle, check }, { transport }, subsc
     if (res.writableEnded) hub.detach(handle, 'server');
     letGo(res, socket);
   };
-  // After the ticks that belong to the write of the head: it has succeeded, and
-  // a destroyed socket would tell its callbacks otherwise.
+  // After the ticks that belong to the write of the head: a destroyed socket
+  // would tell its callbacks that it has failed.
   return { id, finish: () => process.nextTick(finish) };
 }
 

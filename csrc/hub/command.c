@@ -32,13 +32,15 @@ static sse_command_t *with_frame(sse_command_t *command, sse_frame_t *frame) {
 
 sse_command_t *sse_command_attach(const sse_attach_t *attach) {
   sse_command_t *command = command_new(SSE_CMD_ATTACH, attach->client, 0, attach->keys,
-                                       attach->n_keys, attach->hello.len);
+                                       attach->n_keys, attach->hello.len + attach->opening.len);
   if (command == NULL) return NULL;
   command->attach = *attach;
   command->attach.keys = command->keys;
-  char *hello = (char *)command->frames; /* no frames: `extra` starts here */
-  memcpy(hello, attach->hello.ptr, attach->hello.len);
-  command->attach.hello.ptr = hello;
+  char *text = (char *)command->frames; /* no frames: `extra` starts here */
+  command->attach.hello.ptr = memcpy(text, attach->hello.ptr, attach->hello.len);
+  if (attach->opening.len == 0) return command;
+  text += attach->hello.len;
+  command->attach.opening.ptr = memcpy(text, attach->opening.ptr, attach->opening.len);
   return command;
 }
 

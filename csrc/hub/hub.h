@@ -61,10 +61,12 @@ typedef struct {
   const sse_key_t *keys; /* each at most once; borrowed for the call           */
   size_t n_keys;
   sse_cursor_kind_t kind;
-  uint64_t cursor;  /* NONE, BAD: newest when the slot was reserved       */
-  sse_span_t hello; /* JSON object text of `connected` without its closing
-                       brace; the hub adds recovered and lastEventId      */
-  uint32_t retry;   /* ms for a `retry:` line, or SSE_NO_RETRY            */
+  uint64_t cursor;    /* NONE, BAD: newest when the slot was reserved       */
+  sse_span_t hello;   /* JSON object text of `connected` without its closing
+                         brace; the hub adds recovered and lastEventId      */
+  uint32_t retry;     /* ms for a `retry:` line, or SSE_NO_RETRY            */
+  sse_span_t opening; /* bytes before `connected`: what the transport has not
+                         sent yet of its head; may be empty                 */
 } sse_attach_t;
 
 /* [init] NULL when memory is out. `sink` is copied. */

@@ -72,6 +72,15 @@ static int gather(const sse_client_t *client, uint64_t cursor, replay_t *replay)
   return 0;
 }
 
+/* Its id is a position, not an event: it is not counted as delivered. */
+static sse_frame_t *first_frame(sse_span_t opening, const sse_event_t *connected) {
+  sse_frame_t *frame = sse_frame_new(0, opening.len + sse_encode_size(connected));
+  if (frame == NULL) return NULL;
+  if (opening.len > 0) memcpy(frame->bytes, opening.ptr, opening.len);
+  sse_encode(connected, frame->bytes + opening.len);
+  return frame;
+}
+
 /* `connected` is private to its client: the hub adds what only it knows. */
 static sse_frame_t *connected_frame(const sse_attach_t *attach, uint64_t id, bool recovered,
                                     bool has_last_event_id) {
@@ -93,10 +102,8 @@ static sse_frame_t *connected_frame(const sse_attach_t *attach, uint64_t id, boo
   memcpy(data + attach->hello.len, tail, n);
   sse_event_t event = {id, sse_span_cstr("connected"), sse_span(data, attach->hello.len + n),
                        attach->retry};
-  sse_frame_t *frame = sse_frame_from_event(&event);
+  sse_frame_t *frame = first_frame(attach->opening, &event);
   sse_free(data);
-  /* Its id is a position, not an event: it is not counted as delivered. */
-  if (frame != NULL) frame->id = 0;
   return frame;
 }
 

@@ -116,8 +116,8 @@ static uint32_t shown_channels(const sse_key_list_t *keys, sse_span_t *out) {
 }
 
 typedef struct {
-  char *id, *hello;
-  size_t id_len, hello_len;
+  char *id, *hello, *opening;
+  size_t id_len, hello_len, opening_len;
   sse_key_list_t keys;
   sse_span_t *channels;
 } attach_args_t;
@@ -125,36 +125,38 @@ typedef struct {
 static void attach_args_deinit(attach_args_t *args) {
   sse_free(args->channels);
   sse_key_list_deinit(&args->keys);
+  sse_free(args->opening);
   sse_free(args->hello);
   sse_free(args->id);
 }
 
+/* False with a pending exception; the caller frees what was read. */
 static bool attach_args_read(const sse_call_t *call, attach_args_t *args) {
   napi_env env = call->env;
   *args = (attach_args_t){0};
   if (!sse_napi_string(env, call->argv[3], &args->id, &args->id_len)) return false;
-  if (!sse_napi_string(env, call->argv[10], &args->hello, &args->hello_len)) goto fail_hello;
-  if (!sse_key_list_read(env, call->argv[4], call->core->seed, &args->keys)) goto fail_keys;
+  if (!sse_napi_string(env, call->argv[10], &args->hello, &args->hello_len)) return false;
+  if (!sse_napi_string(env, call->argv[12], &args->opening, &args->opening_len)) return false;
+  if (!sse_key_list_read(env, call->argv[4], call->core->seed, &args->keys)) return false;
   args->channels = sse_malloc((args->keys.n + 1) * sizeof(*args->channels));
   if (args->channels != NULL) return true;
   sse__call_out_of_memory(env);
-  sse_key_list_deinit(&args->keys);
-fail_keys:
-  sse_free(args->hello);
-fail_hello:
-  sse_free(args->id);
   return false;
 }
 
 /* attach(core, handle, fd | -1, id, keys, connectedAt ms, endsAt ms | 0,
  *   reason index of that end, cursorKind 0 none | 1 id | 2 bad, cursor, hello,
- *   retry | -1)
+ *   retry | -1, opening)
  * -> 0, or an error: the fd cannot be duplicated, its thread cannot start,
  *   memory is out, the core has stopped */
 static napi_value attach(napi_env env, napi_callback_info info) {
   sse_call_t call;
   attach_args_t args;
-  if (!sse__call_begin(env, info, &call) || !attach_args_read(&call, &args)) return NULL;
+  if (!sse__call_begin(env, info, &call)) return NULL;
+  if (!attach_args_read(&call, &args)) {
+    attach_args_deinit(&args);
+    return NULL;
+  }
   double retry = sse__call_double(&call, 11);
   uint64_t kind = sse__call_u64(&call, 8);
   sse_attach_t attach = {
@@ -166,6 +168,7 @@ static napi_value attach(napi_env env, napi_callback_info info) {
                           : SSE_CURSOR_NONE,
       .cursor = sse__call_u64(&call, 9),
       .hello = sse_span(args.hello, args.hello_len),
+      .opening = sse_span(args.opening, args.opening_len),
       .retry = retry >= 0 && retry < SSE_NO_RETRY ? (uint32_t)retry : SSE_NO_RETRY};
   sse_arrival_t arrival = {.connected_at = sse__call_double(&call, 5),
                            .ends_at = sse__call_double(&call, 6),

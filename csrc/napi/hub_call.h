@@ -9,7 +9,7 @@
 
 #include "napi/core.h"
 
-#define SSE_CALL_MAX_ARGS 12
+#define SSE_CALL_MAX_ARGS 13
 
 typedef struct {
   napi_env env;

@@ -9,6 +9,9 @@ void sse_key_list_deinit(sse_key_list_t *keys) {
     sse_free(keys->text[i]);
   if (keys->keys != keys->inline_keys) sse_free(keys->keys);
   if (keys->text != keys->inline_text) sse_free(keys->text);
+  keys->keys = NULL;
+  keys->text = NULL;
+  keys->n_text = 0;
 }
 
 static bool sse_key_list_text(napi_env env, napi_value list, uint32_t at, sse_key_list_t *keys,

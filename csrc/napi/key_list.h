@@ -21,6 +21,7 @@ typedef struct {
  * list must not be moved: its keys may be its own inline ones. */
 bool sse_key_list_read(napi_env env, napi_value array, sse_seed_t seed, sse_key_list_t *keys);
 
+/* A second time, and after a read that failed, it does nothing. */
 void sse_key_list_deinit(sse_key_list_t *keys);
 
 #endif

@@ -170,7 +170,8 @@ static void attach(model_t *m, unsigned keys, sse_cursor_kind_t kind, uint64_t c
                      kind,
                      cursor,
                      sse_span_cstr("{\"clientId\":\"c\""),
-                     3000};
+                     3000,
+                     {0}};
   bool refuses = m->fake.refuses_open;
   int rc = sse_hub_attach(m->fake.hub, &at);
   m->fake.refuses_open = false;

@@ -102,6 +102,7 @@ describe('handover: when', () => {
 
   const rewriters = {
     'prepends to each chunk': (res, write) => (chunk, ...rest) => write.call(res, `: rewritten\n${chunk}`, ...rest),
+    'changes letters and no length': (res, write) => (chunk, ...rest) => write.call(res, String(chunk).toUpperCase(), ...rest),
     'changes letters and length': (res, write) => (chunk, ...rest) => write.call(res, `: REWRITTEN\n${String(chunk).toUpperCase()}`, ...rest),
     'holds each chunk back for a tick': (res, write) => (chunk, ...rest) => {
       process.nextTick(() => write.call(res, chunk, ...rest));
@@ -131,11 +132,69 @@ describe('handover: when', () => {
       await app.sse.publish('a', { type: 't', data: 'hello' });
       await client.until(() => /hello/i.test(client.body));
       assert.equal((await client.head()).headers['transfer-encoding'], undefined);
-      if (name.includes('length')) assert.match(client.body, /DATA: "HELLO"/);
+      if (name.includes('letters')) assert.match(client.body, /DATA: "HELLO"/);
       client.close();
       await app.hasClients(0);
     });
   }
+
+  it('is not done where somebody else writes to the socket', async () => {
+    const seen = [];
+    const use = (req, res, next) => {
+      const { write } = req.socket;
+      req.socket.write = function spy(chunk, ...rest) {
+        seen.push(String(chunk));
+        return write.call(this, chunk, ...rest);
+      };
+      next();
+    };
+    const app = await startServer({}, { use: [use] });
+    const client = await app.open({ channels: ['a'] });
+    assert.deepEqual(countOf(app), { socket: 0, stream: 1 });
+    await app.sse.publish('a', { type: 't', data: 1 });
+    assert.deepEqual(await client.data(1), [1]);
+    assert.match(seen.join(''), /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\n: ok\n[^]*data: 1\n\n$/);
+  });
+
+  it('is not done when no descriptor is left, and nothing is lost then', async () => {
+    const taken = [];
+    const takeAll = () => {
+      try {
+        for (;;) taken.push(fs.openSync('/dev/null'));
+      } catch (error) {
+        assert.equal(error.code, 'EMFILE');
+      }
+    };
+    const giveBack = () => taken.splice(0).forEach((fd) => fs.closeSync(fd));
+    try {
+      const authorizeChannel = () => takeAll() === undefined;
+      const app = await startServer({ hooks: { authorizeChannel, onConnect: giveBack } });
+      const client = await app.open({ channels: ['a'] });
+      assert.deepEqual(countOf(app), { socket: 0, stream: 1 });
+      await app.sse.publish('a', { type: 't', data: 1 });
+      assert.deepEqual(await client.data(1), [1]);
+      assert.match(client.body, /^: ok\nid: \d+\nevent: connected\n/);
+      assert.equal((await client.head()).status, 200);
+    } finally {
+      giveBack();
+    }
+  });
+
+  it('keeps the bytes of a head that are no ASCII as Node writes them', async () => {
+    const heads = [];
+    for (const transport of ['socket', 'stream']) {
+      const use = (req, res, next) => {
+        res.sendDate = false;
+        res.setHeader('X-Name', 'J\u00fcrgen');
+        next();
+      };
+      const app = await startServer({ transport }, { use: [use] });
+      const client = await app.open({ channels: ['a'] });
+      heads.push((await client.head()).headers);
+    }
+    assert.ok(heads[0]['x-name'] !== undefined);
+    assert.deepEqual(heads[0], heads[1]);
+  });
 
   it('is done behind middleware that honours no-transform, as compression does', async () => {
     const compress = (req, res, next) => {

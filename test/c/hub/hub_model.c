@@ -228,7 +228,8 @@ static void attach(model_t *m, uint32_t mask, sse_cursor_kind_t kind, uint64_t c
                      kind,
                      cursor,
                      sse_span_cstr("{\"clientId\":\"c\""),
-                     SSE_NO_RETRY};
+                     SSE_NO_RETRY,
+                     {0}};
   uint64_t from = cursor <= m->last ? cursor : m->last;
   for (size_t i = 0; i < m->n_events; i++) {
     if (m->events[i].id > from && (m->events[i].keys & mask) != 0) expect(client, m->events[i].id);

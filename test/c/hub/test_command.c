@@ -15,6 +15,7 @@ static int apply(fake_hub_t *fake, sse_command_t *command) {
 /* An attach whose every borrowed byte is gone before it is applied. */
 static int attach(fake_hub_t *fake, sse_handle_t handle) {
   char name[] = "a", owner[] = "iss", user[] = "ann", hello[] = "{\"clientId\":\"c\"";
+  char opening[] = ": ok\n";
   sse_key_t keys[] = {fake_key(SSE_SCOPE_CHANNEL, "", name), fake_key(SSE_SCOPE_USER, owner, user)};
   sse_attach_t at = {.client = handle,
                      .endpoint = fake,
@@ -23,13 +24,15 @@ static int attach(fake_hub_t *fake, sse_handle_t handle) {
                      .kind = SSE_CURSOR_NONE,
                      .cursor = 1000,
                      .hello = sse_span_cstr(hello),
-                     .retry = 250};
+                     .retry = 250,
+                     .opening = sse_span_cstr(opening)};
   sse_command_t *command = sse_command_attach(&at);
   assert_non_null(command);
   memset(name, 'x', sizeof(name) - 1);
   memset(owner, 'x', sizeof(owner) - 1);
   memset(user, 'x', sizeof(user) - 1);
   memset(hello, 'x', sizeof(hello) - 1);
+  memset(opening, 'x', sizeof(opening) - 1);
   memset(keys, 0xee, sizeof(keys));
   memset(&at, 0xee, sizeof(at));
   return apply(fake, command);
@@ -56,6 +59,7 @@ static void attach_and_publish(void **state) {
   assert_true(spec_text_is(fake_connected(client)->data,
                            "{\"clientId\":\"c\",\"recovered\":true,\"lastEventId\":null}"));
   assert_true(client->parser.has_retry && client->parser.retry == 250);
+  assert_memory_equal(client->bytes, ": ok\n", 5);
   assert_int_equal(apply(&fake, publish(2000, "a")), 0);
   assert_int_equal(apply(&fake, publish(2001, "b")), 0);
   assert_string_equal(fake_ids(client), "2000");

@@ -211,7 +211,8 @@ static void op_reconnect(world_t *w) {
                          SSE_CURSOR_ID,
                          cursor,
                          sse_span_cstr("{\"clientId\":\"c\""),
-                         SSE_NO_RETRY};
+                         SSE_NO_RETRY,
+                         {0}};
   assert_int_equal(sse_hub_attach(w->fake.hub, &attach), 0);
   sse_hub_flush(w->fake.hub);
   fake_client_t *client = fake_client(&w->fake, attach.client);

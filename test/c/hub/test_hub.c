@@ -30,7 +30,8 @@ static fake_client_t *join_keys(sse_handle_t handle, const sse_key_t *keys, size
                          SSE_CURSOR_NONE,
                          UINT64_MAX,
                          sse_span_cstr("{\"clientId\":\"c\""),
-                         SSE_NO_RETRY};
+                         SSE_NO_RETRY,
+                         {0}};
   assert_int_equal(sse_hub_attach(fake.hub, &attach), 0);
   return fake_client(&fake, handle);
 }

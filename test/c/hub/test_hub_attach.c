@@ -171,7 +171,8 @@ static void live_events_follow_the_replay_once(void **state) {
   (void)state;
   fake_publish(&fake, 2000, "a");
   sse_key_t key = fake_channel("a");
-  sse_attach_t attach = {1, &fake, &key, 1, SSE_CURSOR_ID, 1500, sse_span_cstr("{\"x\":1"), 99};
+  sse_attach_t attach = {1,  &fake, &key, 1, SSE_CURSOR_ID, 1500, sse_span_cstr("{\"x\":1"),
+                         99, {0}};
   assert_int_equal(sse_hub_attach(fake.hub, &attach), 0);
   fake_publish(&fake, 2001, "a");
   sse_hub_flush(fake.hub);
@@ -180,6 +181,27 @@ static void live_events_follow_the_replay_once(void **state) {
   assert_int_equal(client->n_writes, 1);
   assert_true(client->parser.has_retry && client->parser.retry == 99);
   assert_true(says(client, "{\"x\":1,\"recovered\":true,\"lastEventId\":1500}"));
+}
+
+static void the_opening_comes_before_everything(void **state) {
+  (void)state;
+  fake_publish(&fake, 2000, "a");
+  sse_key_t key = fake_channel("a");
+  sse_attach_t attach = {.client = 1,
+                         .endpoint = &fake,
+                         .keys = &key,
+                         .n_keys = 1,
+                         .kind = SSE_CURSOR_ID,
+                         .cursor = 1500,
+                         .hello = sse_span_cstr("{\"x\":1"),
+                         .retry = SSE_NO_RETRY,
+                         .opening = sse_span_cstr(": ok\n")};
+  assert_int_equal(sse_hub_attach(fake.hub, &attach), 0);
+  sse_hub_flush(fake.hub);
+  fake_client_t *client = fake_client(&fake, 1);
+  expect(client, true, 0, "2000");
+  assert_int_equal(client->n_writes, 1);
+  assert_memory_equal(client->bytes, ": ok\nevent: connected\n", 22);
 }
 
 /* `connected` said `id: 2000`: what comes after it is not below. */
@@ -197,7 +219,7 @@ static void a_refused_open_leaves_nothing(void **state) {
   (void)state;
   sse_key_t key = fake_channel("a");
   sse_attach_t attach = {
-      1, &fake, &key, 1, SSE_CURSOR_NONE, 1000, sse_span_cstr("{\"x\":1"), SSE_NO_RETRY};
+      1, &fake, &key, 1, SSE_CURSOR_NONE, 1000, sse_span_cstr("{\"x\":1"), SSE_NO_RETRY, {0}};
   fake.refuses_open = true;
   assert_int_equal(sse_hub_attach(fake.hub, &attach), SSE_EIO);
   assert_int_equal(fake.n_closed, 0);
@@ -439,6 +461,7 @@ int main(void) {
       TEST(keys_are_merged_by_id),
       TEST(long_replays_arrive_whole),
       TEST(live_events_follow_the_replay_once),
+      TEST(the_opening_comes_before_everything),
       TEST(the_cursor_ends_at_newest),
       TEST(a_refused_open_leaves_nothing),
       TEST(old_events_expire),

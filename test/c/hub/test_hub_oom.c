@@ -170,7 +170,8 @@ static void parts(void **state) {
 
 static int attach(fake_hub_t *fake, sse_handle_t handle, sse_cursor_kind_t kind, uint64_t cursor) {
   sse_key_t keys[] = {fake_channel("k0"), fake_channel("k1"), fake_key(SSE_SCOPE_USER, "", "ann")};
-  sse_attach_t at = {handle, fake, keys, 3, kind, cursor, sse_span_cstr("{\"a\":1"), SSE_NO_RETRY};
+  sse_attach_t at = {handle,       fake, keys, 3, kind, cursor, sse_span_cstr("{\"a\":1"),
+                     SSE_NO_RETRY, {0}};
   size_t closed = fake->n_closed;
   int rc = sse_hub_attach(fake->hub, &at);
   if (!is_fine(rc)) {
