@@ -98,15 +98,18 @@ setup-fuzz:
 # ---- C test programs -------------------------------------------------------
 # One program for each test/c/<layer>/test_*.c, linked with the layers that this
 # layer may use and with the helpers (any other .c) in test/c and beside the test.
-# Variants: build/c-asan (all), build/c-tsan (io, the layer with threads) and, for
-# `make valgrind` alone, build/c-plain (all), for `make coverage` build/c-cov (all).
+# Variants: build/c-asan (all), build/c-tsan (those with threads), build/c-uv (io as it is
+# where there is no epoll) and, for `make valgrind` alone, build/c-plain (all), for
+# `make coverage` build/c-cov (all).
 
 SAN_asan := -fsanitize=address,undefined,float-cast-overflow
 SAN_tsan := -fsanitize=thread
+SAN_uv := $(SAN_asan) -DSSE_WATCH_UV
 SAN_plain := -DSSE_UNDER_VALGRIND -DWAIT_SECONDS=120
 SAN_cov := --coverage -fprofile-update=atomic -O0
 TESTED_asan := hub io jose store
 TESTED_tsan := io store
+TESTED_uv := io
 TESTED_plain := hub io jose store
 TESTED_cov := hub io jose store
 
@@ -120,6 +123,7 @@ HELPERS_io := test/c/hub/spec_parser.c
 
 # Calls of csrc that a test takes the place of: of a layer's programs, or of one.
 WRAPPED_io := send sendmsg recv fcntl getsockopt setsockopt getsockname ioctl close \
+	epoll_create1 epoll_ctl epoll_wait \
 	uv_poll_init uv_poll_start uv_loop_init uv_async_init uv_timer_init \
 	uv_thread_create uv_mutex_init sse_malloc sse_calloc sse_realloc
 WRAPPED_test_hub_oom := sse_malloc sse_calloc sse_realloc
@@ -163,12 +167,12 @@ $(call programs,$(1),$(2)): build/c-$(1)/%: build/c-$(1)/%.o \
 	$$(CC) $$(SAN_$(1)) $$(call wrap,$(2) $$(@F)) $$^ -o $$@ $$(LIBS_$(2)) -lcmocka -lpthread
 endef
 
-$(foreach v,asan tsan plain cov,$(eval $(call variant-rules,$(v))))
-$(foreach v,asan tsan plain cov,$(foreach l,$(TESTED_$(v)),$(eval $(call program-rules,$(v),$(l)))))
+$(foreach v,asan tsan uv plain cov,$(eval $(call variant-rules,$(v))))
+$(foreach v,asan tsan uv plain cov,$(foreach l,$(TESTED_$(v)),$(eval $(call program-rules,$(v),$(l)))))
 
 VALGRIND := valgrind --quiet --leak-check=full --error-exitcode=1
 
-C_PROGRAMS := $(PROGRAMS_asan) $(PROGRAMS_tsan) \
+C_PROGRAMS := $(PROGRAMS_asan) $(PROGRAMS_tsan) $(PROGRAMS_uv) \
 	$(patsubst test/fuzz/%.c,build/c-asan/test/fuzz/%,$(wildcard test/fuzz/fuzz_*.c))
 c-programs: $(C_PROGRAMS)
 c-list:

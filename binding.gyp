@@ -47,6 +47,8 @@
         'csrc/io/shard.c',
         'csrc/io/socket_sink.c',
         'csrc/io/thread.c',
+        'csrc/io/watch_epoll.c',
+        'csrc/io/watch_uv.c',
 
         'csrc/jose/base64url.c',
         'csrc/jose/claims.c',

@@ -26,8 +26,7 @@
 #endif
 
 struct sse_socket {
-  int fd; /* first: of one that takes all, a write reads nothing else */
-  uv_poll_t poll;
+  sse_watch_t watch; /* has the descriptor */
   sse_handle_t client;
   sse_socket_sink_t *sink;
   void *tag;
@@ -40,8 +39,8 @@ sse_socket_t *sse_socket_new(int fd, void *tag, int *err) {
     *err = SSE_ENOMEM;
     return NULL;
   }
-  socket->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-  if (socket->fd == -1) {
+  socket->watch.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (socket->watch.fd == -1) {
     *err = -errno;
     sse_free(socket);
     return NULL;
@@ -52,7 +51,7 @@ sse_socket_t *sse_socket_new(int fd, void *tag, int *err) {
 
 void sse_socket_discard(sse_socket_t *socket) {
   if (socket == NULL) return;
-  close(socket->fd);
+  close(socket->watch.fd);
   sse_free(socket);
 }
 
@@ -60,7 +59,8 @@ void sse_socket_discard(sse_socket_t *socket) {
 static sse_reason_t pending_error(const sse_socket_t *socket) {
   int error = 0;
   socklen_t len = sizeof(error);
-  if (getsockopt(socket->fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1) return SSE_REASON_ERROR;
+  if (getsockopt(socket->watch.fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
+    return SSE_REASON_ERROR;
   return error == 0 ? SSE_REASON_CLIENT : sse_peer_reason(error);
 }
 
@@ -68,7 +68,7 @@ static sse_reason_t pending_error(const sse_socket_t *socket) {
 static bool is_gone(sse_socket_t *socket, sse_reason_t *reason) {
   char scratch[SCRATCH];
   for (;;) {
-    ssize_t n = recv(socket->fd, scratch, sizeof(scratch), MSG_DONTWAIT);
+    ssize_t n = recv(socket->watch.fd, scratch, sizeof(scratch), MSG_DONTWAIT);
     if (n > 0) {
       socket->discarded += (size_t)n;
       if (socket->discarded <= MAX_DISCARDED) continue;
@@ -86,58 +86,69 @@ static bool is_gone(sse_socket_t *socket, sse_reason_t *reason) {
   }
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events);
-
-static int watch(sse_socket_t *socket, int more) {
-  return uv_poll_start(&socket->poll, UV_READABLE | UV_DISCONNECT | more, on_poll);
+static sse_socket_t *socket_of(sse_watch_t *watch) {
+  return SSE_CONTAINER_OF(watch, sse_socket_t, watch);
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events) {
-  sse_socket_t *socket = SSE_CONTAINER_OF(poll, sse_socket_t, poll);
-  sse_shard_t *shard = socket->sink->shard;
+static void on_events(sse_watch_t *watch, unsigned events) {
+  sse_socket_t *socket = socket_of(watch);
+  sse_socket_sink_t *sink = socket->sink;
+  sse_hub_t *hub = sink->shard->hub;
   sse_handle_t client = socket->client;
   sse_reason_t reason = SSE_REASON_RESET;
-  if (status < 0) {
-    /* libuv folds EPOLLERR into EBADF and stops watching. */
-    sse_hub_hangup(shard->hub, client, pending_error(socket));
-  } else if ((events & (UV_READABLE | UV_DISCONNECT)) && is_gone(socket, &reason)) {
-    sse_hub_hangup(shard->hub, client, reason);
-  } else if (events & UV_WRITABLE) {
-    if (watch(socket, 0) != 0) sse_hub_hangup(shard->hub, client, SSE_REASON_ERROR);
-    sse_hub_writable(shard->hub, client);
+  if (events & SSE_WATCH_FAILED) {
+    sse_hub_hangup(hub, client, pending_error(socket));
+  } else if ((events & SSE_WATCH_READABLE) && is_gone(socket, &reason)) {
+    sse_hub_hangup(hub, client, reason);
+  } else if (events & SSE_WATCH_WRITABLE) {
+    if (sse_watch_writable(&sink->watches, watch, false) != 0)
+      sse_hub_hangup(hub, client, SSE_REASON_ERROR);
+    sse_hub_writable(hub, client);
   }
-  sse_shard_drain(shard);
+  sse_shard_drain(sink->shard);
 }
 
-static void on_closed(uv_handle_t *handle) {
-  sse_free(SSE_CONTAINER_OF((uv_poll_t *)handle, sse_socket_t, poll));
+static void on_stopped(sse_watch_t *watch) {
+  sse_free(socket_of(watch));
+}
+
+int sse_socket_sink_open(sse_socket_sink_t *self, uv_loop_t *loop) {
+  self->watches.on_events = on_events;
+  self->watches.on_stopped = on_stopped;
+  return sse_watches_init(&self->watches, loop);
+}
+
+void sse_socket_sink_close(sse_socket_sink_t *self) {
+  sse_watches_close(&self->watches);
 }
 
 static void close_socket(void *ctx, void *transport, sse_handle_t client, sse_reason_t reason) {
   sse_socket_sink_t *sink = ctx;
   sse_socket_t *socket = transport;
   sse_reason_t ignored;
+  int fd = socket->watch.fd;
+  void *tag = socket->tag;
   /* Unread bytes would turn the close into a reset that can overtake the last
    * frames, `closing` among them. */
   (void)is_gone(socket, &ignored);
-  uv_close((uv_handle_t *)&socket->poll, on_closed);
-  close(socket->fd);
-  sink->upcalls.closed(socket->tag, client, reason);
+  sse_watch_stop(&sink->watches, &socket->watch);
+  close(fd);
+  sink->upcalls.closed(tag, client, reason);
 }
 
 static void *open_socket(void *ctx, sse_handle_t client, void *endpoint) {
   sse_socket_sink_t *sink = ctx;
   sse_socket_t *socket = endpoint;
+  int fd = socket->watch.fd;
+  void *tag = socket->tag;
   socket->client = client;
   socket->sink = sink;
-  if (uv_poll_init(sink->loop, &socket->poll, socket->fd) != 0) {
-    sink->upcalls.closed(socket->tag, client, SSE_REASON_ERROR);
-    sse_socket_discard(socket);
-    return NULL;
+  if (sse_watch_start(&sink->watches, &socket->watch) == 0) {
+    sse_peer_set_timeout(fd, sink->peer_timeout_ms);
+    return socket;
   }
-  sse_peer_set_timeout(socket->fd, sink->peer_timeout_ms);
-  if (watch(socket, 0) == 0) return socket;
-  close_socket(ctx, socket, client, SSE_REASON_ERROR);
+  close(fd);
+  sink->upcalls.closed(tag, client, SSE_REASON_ERROR);
   return NULL;
 }
 
@@ -163,10 +174,10 @@ static ssize_t send_all(sse_socket_t *socket, sse_frame_t *const *frames, size_t
   if (n > MAX_IOV) n = MAX_IOV;
   const char *bytes =
       n >= MIN_GATHERED && offset == 0 ? sse_gather(&socket->sink->gather, frames, n, total) : NULL;
-  if (bytes != NULL) return send_one(socket->fd, bytes, *total);
+  if (bytes != NULL) return send_one(socket->watch.fd, bytes, *total);
   *total = fill_iov(iov, frames, n, offset);
   struct msghdr message = {.msg_iov = iov, .msg_iovlen = n};
-  return sendmsg(socket->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  return sendmsg(socket->watch.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static sse_sink_status_t write_socket(void *ctx, void *transport, sse_frame_t *const *frames,
@@ -176,7 +187,7 @@ static sse_sink_status_t write_socket(void *ctx, void *transport, sse_frame_t *c
   size_t total = frames[0]->len - offset;
   ssize_t sent;
   do {
-    sent = n == 1 ? send_one(socket->fd, frames[0]->bytes + offset, total)
+    sent = n == 1 ? send_one(socket->watch.fd, frames[0]->bytes + offset, total)
                   : send_all(socket, frames, n, offset, &total);
   } while (sent == -1 && errno == EINTR);
   if (sent == -1 && errno != EAGAIN && errno != EWOULDBLOCK) {
@@ -185,12 +196,13 @@ static sse_sink_status_t write_socket(void *ctx, void *transport, sse_frame_t *c
   }
   *taken = sent > 0 ? (size_t)sent : 0;
   if (*taken == total) return SSE_SINK_DONE;
-  return watch(socket, UV_WRITABLE) == 0 ? SSE_SINK_BLOCKED : SSE_SINK_BROKEN;
+  return sse_watch_writable(&sink->watches, &socket->watch, true) == 0 ? SSE_SINK_BLOCKED
+                                                                       : SSE_SINK_BROKEN;
 }
 
 static size_t pending_of_socket(void *ctx, void *transport) {
   (void)ctx;
-  return sse_peer_unacked(((sse_socket_t *)transport)->fd);
+  return sse_peer_unacked(((sse_socket_t *)transport)->watch.fd);
 }
 
 sse_sink_t sse_socket_sink(sse_socket_sink_t *self) {

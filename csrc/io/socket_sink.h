@@ -4,10 +4,9 @@
 #ifndef SSE_IO_SOCKET_SINK_H
 #define SSE_IO_SOCKET_SINK_H
 
-#include <uv.h>
-
 #include "hub/hub.h"
 #include "io/gather.h"
+#include "io/watch.h"
 
 struct sse_shard;
 
@@ -19,7 +18,7 @@ typedef struct {
 } sse_upcalls_t;
 
 typedef struct {
-  uv_loop_t *loop;
+  sse_watches_t watches;
   struct sse_shard *shard; /* woken (drained) after a peer's news */
   sse_upcalls_t upcalls;
   uint32_t peer_timeout_ms; /* of each connection; 0: as it is */
@@ -36,6 +35,11 @@ sse_socket_t *sse_socket_new(int fd, void *tag, int *err);
 
 /* [js] Disposes of an endpoint that was never attached. */
 void sse_socket_discard(sse_socket_t *socket);
+
+/* [io] Binds the sink to the loop of its thread: before the first attach, and when
+ * all are closed. 0 or a negative error. */
+int sse_socket_sink_open(sse_socket_sink_t *self, uv_loop_t *loop);
+void sse_socket_sink_close(sse_socket_sink_t *self);
 
 /* The table for a hub. `self` must outlive it. */
 sse_sink_t sse_socket_sink(sse_socket_sink_t *self);

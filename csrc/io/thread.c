@@ -13,10 +13,8 @@ static sse_thread_t *thread_of(sse_shard_t *shard) {
 int sse_thread_init(sse_thread_t *thread, const sse_hub_config_t *config,
                     const sse_upcalls_t *upcalls, const sse_clock_t *clock,
                     uint32_t peer_timeout_ms) {
-  *thread = (sse_thread_t){.sink = {.loop = &thread->loop,
-                                    .shard = &thread->shard,
-                                    .upcalls = *upcalls,
-                                    .peer_timeout_ms = peer_timeout_ms}};
+  *thread = (sse_thread_t){
+      .sink = {.shard = &thread->shard, .upcalls = *upcalls, .peer_timeout_ms = peer_timeout_ms}};
   sse_gather_init(&thread->sink.gather);
   atomic_init(&thread->is_stopping, false);
   sse_sink_t sink = sse_socket_sink(&thread->sink);
@@ -44,6 +42,7 @@ static void end(sse_thread_t *thread) {
   atomic_store_explicit(&thread->delivered, sse_hub_counters(thread->shard.hub).delivered,
                         memory_order_relaxed);
   sse_shard_end(&thread->shard);
+  sse_socket_sink_close(&thread->sink);
   uv_close((uv_handle_t *)&thread->timer, NULL);
   uv_close((uv_handle_t *)&thread->async, NULL);
 }
@@ -91,6 +90,7 @@ int sse_thread_start(sse_thread_t *thread) {
   if (rc != 0) return rc;
   if ((rc = uv_async_init(&thread->loop, &thread->async, on_wake)) != 0) goto fail_async;
   if ((rc = uv_timer_init(&thread->loop, &thread->timer)) != 0) goto fail_timer;
+  if ((rc = sse_socket_sink_open(&thread->sink, &thread->loop)) != 0) goto fail_sink;
   thread->async.data = thread;
   thread->timer.data = thread;
   schedule_tick(thread);
@@ -101,6 +101,8 @@ int sse_thread_start(sse_thread_t *thread) {
 
 fail_create:
   thread->shard.wake = NULL;
+  sse_socket_sink_close(&thread->sink);
+fail_sink:
   uv_close((uv_handle_t *)&thread->timer, forget);
 fail_timer:
   uv_close((uv_handle_t *)&thread->async, forget);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <uv.h>
@@ -36,8 +37,14 @@ const fault_t FAULTS[] = {
     FAILS(SETSOCKOPT, ENOPROTOOPT, FAULT_ENDS_NOBODY),
     FAILS(GETSOCKNAME, ENOBUFS, FAULT_ENDS_NOBODY),
     FAILS(IOCTL, EINVAL, FAULT_ENDS_NOBODY),
-    FAILS(POLL_INIT, UV_EEXIST, SSE_REASON_ERROR),
-    FAILS(POLL_START, UV_ENOMEM, SSE_REASON_ERROR),
+#ifdef SSE_WATCH_EPOLL
+    FAILS(EPOLL_CREATE, EMFILE, FAULT_ENDS_NOBODY),
+    FAILS(EPOLL_CTL, ENOSPC, SSE_REASON_ERROR),
+    FAILS(EPOLL_CTL, ENOMEM, SSE_REASON_ERROR),
+    FAILS(EPOLL_WAIT, EINTR, FAULT_ENDS_NOBODY),
+#endif
+    FAILS(POLL_INIT, UV_EEXIST, FAULT_POLL_REASON),
+    FAILS(POLL_START, UV_ENOMEM, FAULT_POLL_REASON),
     FAILS(LOOP_INIT, UV_EMFILE, FAULT_ENDS_NOBODY),
     FAILS(ASYNC_INIT, UV_EMFILE, FAULT_ENDS_NOBODY),
     FAILS(TIMER_INIT, UV_ENOMEM, FAULT_ENDS_NOBODY),
@@ -274,6 +281,29 @@ int __wrap_ioctl(int fd, unsigned long request, ...) {
 int __wrap_close(int fd) {
   return (int)seen(__real_close(fd));
 }
+
+#ifdef SSE_WATCH_EPOLL
+int __real_epoll_create1(int flags);
+int __wrap_epoll_create1(int flags);
+int __real_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event);
+int __real_epoll_wait(int epoll, struct epoll_event *events, int room, int ms);
+int __wrap_epoll_wait(int epoll, struct epoll_event *events, int room, int ms);
+
+int __wrap_epoll_create1(int flags) {
+  return fails(FAULT_EPOLL_CREATE) ? -1 : (int)seen(__real_epoll_create1(flags));
+}
+
+/* To give up a watch never fails. */
+int __wrap_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event) {
+  if (op != EPOLL_CTL_DEL && fails(FAULT_EPOLL_CTL)) return -1;
+  return (int)seen(__real_epoll_ctl(epoll, op, fd, event));
+}
+
+int __wrap_epoll_wait(int epoll, struct epoll_event *events, int room, int ms) {
+  return fails(FAULT_EPOLL_WAIT) ? -1 : (int)seen(__real_epoll_wait(epoll, events, room, ms));
+}
+#endif
 
 /* ---- libuv: each fails before it has done anything ---- */
 

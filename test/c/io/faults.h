@@ -13,6 +13,17 @@
 #include <stdint.h>
 
 #include "hub/reason.h"
+#include "io/watch.h"
+
+/* Where there is an epoll the two calls of libuv are its own, once a thread; a
+ * watch is a call of epoll_ctl. */
+#ifdef SSE_WATCH_EPOLL
+#define FAULT_WATCH FAULT_EPOLL_CTL
+#define FAULT_POLL_REASON FAULT_ENDS_NOBODY
+#else
+#define FAULT_WATCH FAULT_POLL_START
+#define FAULT_POLL_REASON SSE_REASON_ERROR
+#endif
 
 typedef enum {
   FAULT_SENDMSG,
@@ -22,6 +33,9 @@ typedef enum {
   FAULT_SETSOCKOPT,
   FAULT_GETSOCKNAME,
   FAULT_IOCTL,
+  FAULT_EPOLL_CREATE,
+  FAULT_EPOLL_CTL,
+  FAULT_EPOLL_WAIT,
   FAULT_POLL_INIT,
   FAULT_POLL_START,
   FAULT_LOOP_INIT,

@@ -104,9 +104,14 @@ static void nothing_fails(void **state) {
   story_life(&NOTHING);
   /* Else the linker has not sent them our way. */
   static const fault_call_t used[] = {
-      FAULT_SENDMSG,    FAULT_RECV,          FAULT_FCNTL,      FAULT_GETSOCKOPT, FAULT_POLL_INIT,
-      FAULT_POLL_START, FAULT_LOOP_INIT,     FAULT_ASYNC_INIT, FAULT_TIMER_INIT, FAULT_MUTEX_INIT,
-      FAULT_ALLOC,      FAULT_THREAD_CREATE, FAULT_SETSOCKOPT, FAULT_GETSOCKNAME};
+      FAULT_SENDMSG,      FAULT_RECV,        FAULT_FCNTL,      FAULT_GETSOCKOPT,
+      FAULT_POLL_INIT,    FAULT_POLL_START,  FAULT_LOOP_INIT,  FAULT_ASYNC_INIT,
+      FAULT_TIMER_INIT,   FAULT_MUTEX_INIT,  FAULT_ALLOC,      FAULT_THREAD_CREATE,
+      FAULT_SETSOCKOPT,   FAULT_GETSOCKNAME,
+#ifdef SSE_WATCH_EPOLL
+      FAULT_EPOLL_CREATE, FAULT_EPOLL_CTL,   FAULT_EPOLL_WAIT,
+#endif
+  };
   for (size_t i = 0; i < sizeof(used) / sizeof(*used); i++)
     assert_true(faults_calls(used[i]) > 0);
   assert_true(faults_calls(FAULT_SENDMSG) > 20);
@@ -149,7 +154,7 @@ static void each_allocation_fails(void **state) {
 static void each_write_of_a_heartbeat_fails(void **state) {
   (void)state;
   for (size_t i = 0; i < N_FAULTS; i++) {
-    bool is_write = FAULTS[i].call == FAULT_SENDMSG || FAULTS[i].call == FAULT_POLL_START;
+    bool is_write = FAULTS[i].call == FAULT_SENDMSG || FAULTS[i].call == FAULT_WATCH;
     if (is_write) fail_each(story_heartbeats, &FAULTS[i], STRIDE);
   }
 }
@@ -221,8 +226,12 @@ static void a_storm_of_faults(void **state) {
 /* Also on the way out of a thread that never was. */
 static void a_thread_that_cannot_start(void **state) {
   (void)state;
-  static const fault_call_t steps[] = {FAULT_LOOP_INIT, FAULT_ASYNC_INIT, FAULT_TIMER_INIT,
-                                       FAULT_THREAD_CREATE};
+  static const fault_call_t steps[] = {
+      FAULT_LOOP_INIT,    FAULT_ASYNC_INIT, FAULT_TIMER_INIT, FAULT_THREAD_CREATE,
+#ifdef SSE_WATCH_EPOLL
+      FAULT_EPOLL_CREATE, FAULT_POLL_INIT,  FAULT_POLL_START,
+#endif
+  };
   for (size_t i = 0; i < N_FAULTS; i++) {
     for (size_t k = 0; k < sizeof(steps) / sizeof(*steps); k++) {
       if (FAULTS[i].call != steps[k]) continue;

@@ -71,8 +71,7 @@ typedef struct {
 static void *post_many(void *arg) {
   poster_t *self = arg;
   for (uint64_t i = 1; i <= POSTS; i++) {
-    sse_command_t *command =
-        sse_command_detach(self->number, SSE_REASON_SERVER, self->frame);
+    sse_command_t *command = sse_command_detach(self->number, SSE_REASON_SERVER, self->frame);
     command->floor = i;
     if (post(self->box, command)) self->wakes++;
   }
@@ -94,8 +93,10 @@ static void loses_nothing_from_many_threads(void **state) {
   int takes = 0;
   for (int seen = 0; seen < POSTERS * POSTS;) {
     sse_command_t *command = sse_mailbox_take(&box);
-    if (command == NULL) sched_yield();
-    else takes++;
+    if (command == NULL)
+      sched_yield();
+    else
+      takes++;
     while (command != NULL) {
       sse_command_t *next = command->next;
       assert_int_equal(command->floor, last[command->client] + 1);

@@ -174,7 +174,8 @@ static void a_slow_peer_gets_everything_in_the_end(void **state) {
   static char data[32 * 1024];
   start_with_one(&f, unix_pair, 0, 8 << 20, pair);
   memset(data, 'd', sizeof(data));
-  for (int i = 0; i < 64; i++) publish_bytes(&f, data, sizeof(data)); /* 2 MiB: blocks */
+  for (int i = 0; i < 64; i++)
+    publish_bytes(&f, data, sizeof(data)); /* 2 MiB: blocks */
   publish(&f, "the end");
   text[0] = '\0';
   read_until(pair[1], text, sizeof(text), "data: the end\n\n");
