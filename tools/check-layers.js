@@ -20,7 +20,7 @@ const path = require('node:path');
 // ---- the rules --------------------------------------------------------------------
 
 const LIBC = ['assert', 'ctype', 'errno', 'inttypes', 'limits', 'math', 'stdalign', 'stdarg', 'stdatomic', 'stdbool', 'stddef', 'stdint', 'stdio', 'stdlib', 'stdnoreturn', 'string'];
-const POSIX = ['arpa/inet', 'fcntl', 'malloc', 'netinet/in', 'netinet/tcp', 'poll', 'pthread', 'signal', 'strings', 'sys/ioctl', 'sys/resource', 'sys/socket', 'sys/stat', 'sys/types', 'sys/uio', 'sys/un', 'time', 'unistd'];
+const POSIX = ['arpa/inet', 'fcntl', 'malloc', 'netinet/in', 'netinet/tcp', 'poll', 'pthread', 'signal', 'strings', 'sys/epoll', 'sys/ioctl', 'sys/resource', 'sys/socket', 'sys/stat', 'sys/types', 'sys/uio', 'sys/un', 'time', 'unistd'];
 
 const isOneOf = (names) => (header) => names.includes(header.replace(/\.h$/, ''));
 const isLibc = isOneOf(LIBC);

@@ -4,6 +4,8 @@
 const { connect, disconnectAll, giveTokens, publish, publishToNobody, waitForCount, EVENT_TIMEOUT_MS } = require('./tools');
 
 const REPLAYED = 100;
+/** What a storm runs through is compiled by then. */
+const UNCOUNTED_STORMS = 3;
 
 /** From `from` subscribers to `to`. */
 async function connects(ctx, from, to) {
@@ -44,8 +46,7 @@ async function authenticated(ctx, clients) {
   return { cold, warm };
 }
 
-/** (h) Everybody is cut, 100 events are published meanwhile, and all come back at once for them. */
-async function storm(ctx, clients) {
+async function oneStorm(ctx, clients) {
   await publish(ctx, { count: 10, spacing: 5 }); // everybody has an id to come back with
   await ctx.load.command('cut');
   await waitForCount(ctx, 0);
@@ -68,6 +69,12 @@ async function storm(ctx, clients) {
     processCpuUs: each(window.processCpuUs),
     retried: result.retried,
   };
+}
+
+/** (h) Everybody is cut, 100 events are published meanwhile, and all come back at once for them. */
+async function storm(ctx, clients) {
+  for (let i = 0; i < UNCOUNTED_STORMS; i++) await oneStorm(ctx, clients);
+  return oneStorm(ctx, clients);
 }
 
 module.exports = { connects, authenticated, storm };
