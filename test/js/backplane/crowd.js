@@ -162,6 +162,11 @@ class Crowd {
     return this.members.every((member) => member.missing(published).length === 0);
   }
 
+  /** Somebody was told that events may be missing. */
+  get isTold() {
+    return this.members.some(({ told }) => told > 0);
+  }
+
   /** What is wrong, in short. */
   report() {
     const published = [...this.published.values()];

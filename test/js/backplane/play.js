@@ -201,10 +201,11 @@ async function play({ scene: name, seed, size = 300 }) {
   const redis = await startRedis(scene.redis);
   stage = new Stage(makeRandom(seed), redis, size);
   await scene.run(stage);
+  // All may have been published and have come before Redis was killed: the news of that is then still to come.
+  if (scene.isTold === true) await waitFor(() => stage.crowd.isTold, 'somebody to be told');
   const result = await stage.finish();
   const { told, repeats } = result;
   if (scene.isTold === false) assert.equal(told, 0, 'somebody was told of a loss that there was not');
-  if (scene.isTold === true) assert.ok(told > 0, 'nobody was told');
   if (!scene.mayRepeat) assert.equal(repeats, 0, 'events came twice, under two ids');
   return result;
 }
