@@ -170,7 +170,10 @@ endef
 $(foreach v,asan tsan uv plain cov,$(eval $(call variant-rules,$(v))))
 $(foreach v,asan tsan uv plain cov,$(foreach l,$(TESTED_$(v)),$(eval $(call program-rules,$(v),$(l)))))
 
-VALGRIND := valgrind --quiet --leak-check=full --error-exitcode=1
+# Blocks that are only pointed into are no error: so SQLite keeps its pages, and the C library
+# the stacks of threads, in a child that ends while it has a store.
+VALGRIND := valgrind --quiet --leak-check=full --show-leak-kinds=definite \
+	--errors-for-leak-kinds=definite --error-exitcode=1
 
 C_PROGRAMS := $(PROGRAMS_asan) $(PROGRAMS_tsan) $(PROGRAMS_uv) \
 	$(patsubst test/fuzz/%.c,build/c-asan/test/fuzz/%,$(wildcard test/fuzz/fuzz_*.c))
