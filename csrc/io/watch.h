@@ -9,7 +9,6 @@
 #define SSE_IO_WATCH_H
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <uv.h>
 
 #if defined(__linux__) && !defined(SSE_WATCH_UV)
@@ -37,7 +36,6 @@ struct sse_watch {
 };
 
 struct sse_watches {
-  uv_loop_t *loop;
   void (*on_events)(sse_watch_t *watch, unsigned events);
   void (*on_stopped)(sse_watch_t *watch); /* its memory is the owner's again */
 #ifdef SSE_WATCH_EPOLL
@@ -45,6 +43,8 @@ struct sse_watches {
   uv_poll_t poll;
   bool is_speaking; /* events are being told */
   sse_watch_t *stopped;
+#else
+  uv_loop_t *loop;
 #endif
 };
 

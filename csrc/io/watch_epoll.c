@@ -5,6 +5,7 @@
 #ifdef SSE_WATCH_EPOLL
 
 #include <errno.h>
+#include <stdint.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -45,7 +46,6 @@ static void on_ready(uv_poll_t *poll, int status, int ready) {
 }
 
 int sse_watches_init(sse_watches_t *set, uv_loop_t *loop) {
-  set->loop = loop;
   set->stopped = NULL;
   set->is_speaking = false;
   set->fd = epoll_create1(EPOLL_CLOEXEC);

@@ -127,13 +127,19 @@ static void bytes_of_all(void **state) {
   assert_int_equal(f->start.birth, STORE_FIRST_NOW);
 }
 
+/* An event that is on the disk, and then five seconds. */
+static uint64_t append_and_pass(store_fixture_t *f, uint32_t keys, uint32_t len) {
+  uint64_t id = store_append(f, keys, len);
+  store_wait_synced(f, id);
+  atomic_fetch_add(&f->now, 5000000);
+  return id;
+}
+
 static void keys_that_are_too_many_raise_the_birth(void **state) {
   store_fixture_t *f = *state;
   f->config.max_keys = 2;
   assert_true(store_open(f));
-  uint64_t first = store_append(f, 1, 10);
-  store_wait_synced(f, first);
-  atomic_fetch_add(&f->now, 5000000);
+  uint64_t first = append_and_pass(f, 1, 10);
   store_append(f, 2, 10);
   store_append(f, 4, 10);
   store_close(f);
@@ -149,9 +155,7 @@ static void keys_without_events_go_first_if_they_are_older(void **state) {
   f->config.max_bytes = 100; /* of the second key nothing is held */
   assert_true(store_open(f));
   store_append(f, 1, 10);
-  uint64_t empty = store_append(f, 2, 1000);
-  store_wait_synced(f, empty);
-  atomic_fetch_add(&f->now, 5000000);
+  uint64_t empty = append_and_pass(f, 2, 1000);
   store_append(f, 1, 10);
   store_append(f, 4, 10);
   store_close(f);
